@@ -1,0 +1,45 @@
+-- Organizations, and the people in them. An organization is a tenant: one thing, one uuid.
+
+create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
+comment on type babelon.member_role is
+  'What somebody may do in an organization, in rising order: viewers read, members write, admins manage members and tokens, owners manage owners.';
+
+-- Names are shown in lists and typed by people: no control characters that could forge a line, no
+-- bidirectional overrides that could disguise one, and never an API token pasted by mistake.
+create function babelon_private.is_name(name text)
+returns boolean
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select char_length(name) between 1 and 100
+     and name ~ '[^\s\u00A0\u200B-\u200F\u3000\uFEFF]'
+     and name !~ '[\u0001-\u001F\u007F-\u009F\u2028-\u202E\u2066-\u2069]'
+     and name !~ 'bbl_tok_[0-9a-f]{32}'
+$$;
+
+create table babelon_private.organizations (
+  id         uuid        not null default gen_random_uuid(),
+  name       text        not null,
+  created_at timestamptz not null default now(),
+  constraint organizations_pkey primary key (id),
+  constraint organizations_name_check check (babelon_private.is_name(name))
+);
+
+create table babelon_private.memberships (
+  organization_id uuid                not null,
+  user_id         uuid                not null,
+  role            babelon.member_role not null,
+  created_at      timestamptz         not null default now(),
+  constraint memberships_pkey primary key (organization_id, user_id),
+  constraint memberships_organization_id_fkey foreign key (organization_id)
+    references babelon_private.organizations (id) on delete cascade,
+  constraint memberships_user_id_fkey foreign key (user_id)
+    references auth.users (id) on delete cascade
+);
+create index memberships_user_id_idx on babelon_private.memberships (user_id);
+
+alter table babelon_private.organizations enable row level security;
+alter table babelon_private.memberships   enable row level security;
+
+comment on table babelon_private.organizations is 'Tenants. People read them through babelon.organizations.';
+comment on table babelon_private.memberships is 'Who is in which organization, as what. People read it through babelon.members.';

@@ -1,0 +1,106 @@
+-- The request path: PostgREST calls authenticate_request() in every request's transaction, before the query.
+--
+--   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.*, switch to babelon_token
+--   neither header             →  nothing happens; people's JWTs work as ever
+--   anything else              →  an error: a wrong pair never falls back to another identity
+
+-- Counts one use, on a counter row that no other request holds; makes a new row only when all are held.
+create function babelon_private.record_use(used_token_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update babelon_private.api_token_uses u
+     set uses = u.uses + 1,
+         last_used_at = greatest(u.last_used_at, clock_timestamp())
+   where u.id = (
+     select free.id
+       from babelon_private.api_token_uses free
+      where free.token_id = used_token_id
+      limit 1
+        for no key update skip locked);
+  if not found then
+    insert into babelon_private.api_token_uses (token_id, uses, last_used_at)
+    values (used_token_id, 1, clock_timestamp());
+  end if;
+end
+$$;
+
+-- Definer, to read token rows. It takes no arguments: the secret goes from the header into a hash and nowhere else.
+-- Returns true when the request carries a valid pair, false when it carries none, and raises otherwise.
+create function babelon_private.verify_request()
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
+  headers constant text := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
+  given_id     constant text := nullif(headers, '')::json ->> 'x-client-id';
+  given_secret constant text := nullif(headers, '')::json ->> 'x-api-token';
+  given_tenant constant text := nullif(headers, '')::json ->> 'x-tenant-id';
+  token babelon_private.api_tokens;
+begin
+  if given_id is null and given_secret is null then
+    return false;
+  end if;
+
+  if current_setting('role') is distinct from 'anon' then
+    perform babelon_private.raise_error('BBL_AMBIGUOUS_CREDENTIALS',
+      'a token pair was sent beside another identity',
+      'Send either X-Client-Id and X-Api-Token, or a user''s or service key''s Authorization, not both.');
+  end if;
+
+  if given_id ~ '^bbl_cid_[0-9a-f]{16}$' and given_secret ~ '^bbl_tok_[0-9a-f]{32}$' then
+    select * into token from babelon_private.api_tokens t where t.client_id = given_id;
+  end if;
+  -- A malformed, half or unknown pair has found no row: NULL is not true, so all of them end here, and alike.
+  if (token.secret_hash = sha256(convert_to(given_secret, 'UTF8'))) is not true then
+    perform babelon_private.raise_error('BBL_INVALID_TOKEN', 'invalid client ID or API token',
+      'Send both X-Client-Id and X-Api-Token, exactly as they were generated.');
+  end if;
+
+  -- From here on the caller has shown the secret and may learn about the token.
+  if token.revoked_at is not null then
+    perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
+      'Generate a new one.');
+  end if;
+  if lower(given_tenant) <> token.organization_id::text then
+    perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
+      'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
+  end if;
+
+  if current_setting('transaction_read_only') = 'off' then
+    perform babelon_private.record_use(token.id);
+  end if;
+
+  perform set_config('request.headers', (headers::jsonb - 'x-api-token')::text, true),
+          set_config('babelon.token_id',  token.id::text, true),
+          set_config('babelon.tenant_id', token.organization_id::text, true),
+          set_config('babelon.role',      token.role::text, true);
+  if token.role = 'viewer' then
+    perform set_config('transaction_read_only', 'on', true);
+  end if;
+  return true;
+end
+$$;
+
+-- The hook itself. Invoker, because PostgreSQL forbids switching roles inside a definer function. Where the
+-- hook is not installed every exposed function calls it first; a second call in a transaction does nothing.
+create function babelon_private.authenticate_request()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('role') <> 'babelon_token' and babelon_private.verify_request() then
+    perform set_config('role', 'babelon_token', true);
+  end if;
+end
+$$;
+
+comment on function babelon_private.authenticate_request is
+  'PostgREST''s pre-request hook (pgrst.db_pre_request). To keep a hook of your own, make it security invoker and call this first.';
+comment on function babelon_private.verify_request is
+  'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH.';

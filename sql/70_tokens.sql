@@ -1,0 +1,134 @@
+-- Generating, listing and revoking token pairs.
+
+create function babelon_private.random_hex(bytes int)
+returns text
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  -- gen_random_uuid() draws from the server's CSPRNG but fixes 6 of its 128 bits; hashing two of them leaves none fixed.
+  select encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, bytes), 'hex')
+$$;
+
+create type babelon.api_token_pair as (
+  client_id       text,
+  api_token       text,
+  name            text,
+  role            babelon.member_role,
+  organization_id uuid,
+  created_at      timestamptz
+);
+comment on type babelon.api_token_pair is 'A new token pair. api_token is the secret: it is in this one response and cannot be shown again.';
+
+create type babelon.api_token as (
+  client_id       text,
+  name            text,
+  role            babelon.member_role,
+  created_at      timestamptz,
+  created_by      uuid,
+  created_by_role babelon.member_role,
+  last_used_at    timestamptz,
+  uses            bigint,
+  revoked_at      timestamptz
+);
+comment on type babelon.api_token is
+  'A token as lists show it, never with its secret. created_by_role is what its maker is in the organization today; NULL when no longer a member, or when no person made it.';
+
+-- Every token with its organization, as lists show it.
+create view babelon_private.api_token_summaries as
+select t.organization_id,
+       row (t.client_id, t.name, t.role, t.created_at, t.created_by, m.role,
+            u.last_used_at, u.uses, t.revoked_at)::babelon.api_token as summary
+  from babelon_private.api_tokens t
+  left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
+ cross join lateral (
+   select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses
+     from babelon_private.api_token_uses c
+    where c.token_id = t.id) u;
+
+create function babelon_private.generate_api_token(
+  name text, organization_id uuid, role babelon.member_role, request_id uuid)
+returns babelon.api_token_pair
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_role(organization_id, 'admin');
+  secret       constant text := 'bbl_tok_' || babelon_private.random_hex(16);
+  made         babelon.api_token_pair;
+begin
+  if babelon_private.is_name(name) is not true then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
+  elsif (role < 'owner') is not true then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'role must be viewer, member or admin');
+  end if;
+
+  insert into babelon_private.api_tokens as t (organization_id, client_id, secret_hash, name, role, created_by, request_id)
+  values (
+    organization,
+    'bbl_cid_' || babelon_private.random_hex(8),
+    sha256(convert_to(secret, 'UTF8')),
+    generate_api_token.name,
+    generate_api_token.role,
+    auth.uid(),
+    generate_api_token.request_id)
+  -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
+  on conflict on constraint api_tokens_request_key do update
+    set secret_hash = excluded.secret_hash
+    where t.name = excluded.name
+      and t.role = excluded.role
+      and t.created_by is not distinct from excluded.created_by
+      and t.revoked_at is null
+  returning t.client_id, secret, t.name, t.role, t.organization_id, t.created_at into made;
+
+  if not found then
+    perform babelon_private.raise_error('BBL_CONFLICT', 'request_id was used for another token', 'Send a new request_id.');
+  end if;
+  return made;
+end
+$$;
+
+create function babelon_private.list_api_tokens(organization_id uuid)
+returns setof babelon.api_token
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_role(organization_id, 'viewer');
+begin
+  return query
+  select (s.summary).*
+    from babelon_private.api_token_summaries s
+   where s.organization_id = organization
+   order by (s.summary).revoked_at is not null, (s.summary).created_at desc, (s.summary).client_id;
+end
+$$;
+
+create function babelon_private.revoke_api_token(client_id text)
+returns babelon.api_token
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization uuid;
+  revoked      babelon.api_token;
+begin
+  -- Unknown, or another organization's: the same answer.
+  select t.organization_id into organization
+    from babelon_private.api_tokens t
+   where t.client_id = revoke_api_token.client_id
+     and (babelon_private.caller_kind() = 'service' or t.organization_id in (select babelon.tenant_ids()));
+  if not found and babelon_private.caller_kind() is not null then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such API token');
+  end if;
+  perform babelon_private.require_role(organization, 'admin');
+
+  update babelon_private.api_tokens t
+     set revoked_at = clock_timestamp(), revoked_by = auth.uid()
+   where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
+
+  select (s.summary).* into revoked
+    from babelon_private.api_token_summaries s
+   where (s.summary).client_id = revoke_api_token.client_id;
+  return revoked;
+end
+$$;

@@ -1,0 +1,52 @@
+-- Everything that anybody but the owner may do, on one page. Nothing is granted by default.
+--
+-- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
+-- anon may call the functions to be told, in a sentence, that it must authenticate.
+
+revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role;
+revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role;
+
+grant usage on schema babelon, babelon_private to anon, authenticated, service_role, babelon_token;
+
+-- The API.
+grant execute on function
+  babelon.whoami(),
+  babelon.create_organization(text),
+  babelon.set_member(text, babelon.member_role, uuid),
+  babelon.remove_member(text, uuid),
+  babelon.generate_api_token(text, uuid, babelon.member_role, uuid),
+  babelon.list_api_tokens(uuid),
+  babelon.revoke_api_token(text),
+  babelon.tenant_id(),
+  babelon.tenant_ids(babelon.member_role),
+  babelon.has_role(uuid, babelon.member_role)
+to anon, authenticated, service_role, babelon_token;
+
+-- What the hook and the functions above hand over to. Not exposed, and each guards itself.
+grant execute on function
+  babelon_private.authenticate_request(),
+  babelon_private.verify_request(),
+  babelon_private.caller_kind(),
+  babelon_private.caller_roles(),
+  babelon_private.whoami(),
+  babelon_private.create_organization(text),
+  babelon_private.set_member(text, babelon.member_role, uuid),
+  babelon_private.remove_member(text, uuid),
+  babelon_private.generate_api_token(text, uuid, babelon.member_role, uuid),
+  babelon_private.list_api_tokens(uuid),
+  babelon_private.revoke_api_token(text)
+to anon, authenticated, service_role, babelon_token;
+
+-- Organizations and members, read through their views; the policies say which rows.
+-- NOTE: anon reads neither, and nobody writes either: create_organization, set_member and remove_member do.
+grant select on babelon.organizations, babelon.members
+  to authenticated, service_role, babelon_token;
+grant select (id, name, created_at) on babelon_private.organizations
+  to authenticated, service_role, babelon_token;
+grant select (organization_id, user_id, role, created_at) on babelon_private.memberships
+  to authenticated, service_role, babelon_token;
+grant execute on function babelon_private.member_email(uuid)
+  to authenticated, service_role, babelon_token;
+
+-- NOTE: api_tokens and api_token_uses are granted to nobody: a token is listed, made and revoked by functions alone.
+-- NOTE: raise_error, require_role, lock_member, record_use, random_hex, is_name and forbid_unrevoking run only inside definers.

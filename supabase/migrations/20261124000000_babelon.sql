@@ -1,0 +1,880 @@
+-- API tokens for the users of a Supabase project.
+--
+-- Two schemas, so that what the API can see and what runs with more rights than its caller never meet:
+-- `babelon` is exposed and holds views and thin functions; `babelon_private` holds the tables and every
+-- function that runs as its definer, and is never exposed.
+
+-- A busy project must not queue behind this migration: it gives up cleanly instead, and can be pushed again.
+set local lock_timeout = '5s';
+set local statement_timeout = '60s';
+
+create schema babelon;
+create schema babelon_private;
+
+comment on schema babelon is
+  'API tokens bound to one organization. Expose this schema: views by row-level security, functions that all run as their caller.';
+comment on schema babelon_private is
+  'Tables and definer functions behind schema babelon. Never expose this schema.';
+
+-- Roles belong to the server, not to this database, so the role may be there already.
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = 'babelon_token') then
+    create role babelon_token nologin noinherit;
+  end if;
+end
+$$;
+
+-- PostgREST connects as authenticator and switches to babelon_token once a pair is verified.
+grant babelon_token to authenticator;
+-- Organizations, and the people in them. An organization is a tenant: one thing, one uuid.
+
+create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
+comment on type babelon.member_role is
+  'What somebody may do in an organization, in rising order: viewers read, members write, admins manage members and tokens, owners manage owners.';
+
+-- Names are shown in lists and typed by people: no control characters that could forge a line, no
+-- bidirectional overrides that could disguise one, and never an API token pasted by mistake.
+create function babelon_private.is_name(name text)
+returns boolean
+language sql immutable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select char_length(name) between 1 and 100
+     and name ~ '[^\s\u00A0\u200B-\u200F\u3000\uFEFF]'
+     and name !~ '[\u0001-\u001F\u007F-\u009F\u2028-\u202E\u2066-\u2069]'
+     and name !~ 'bbl_tok_[0-9a-f]{32}'
+$$;
+
+create table babelon_private.organizations (
+  id         uuid        not null default gen_random_uuid(),
+  name       text        not null,
+  created_at timestamptz not null default now(),
+  constraint organizations_pkey primary key (id),
+  constraint organizations_name_check check (babelon_private.is_name(name))
+);
+
+create table babelon_private.memberships (
+  organization_id uuid                not null,
+  user_id         uuid                not null,
+  role            babelon.member_role not null,
+  created_at      timestamptz         not null default now(),
+  constraint memberships_pkey primary key (organization_id, user_id),
+  constraint memberships_organization_id_fkey foreign key (organization_id)
+    references babelon_private.organizations (id) on delete cascade,
+  constraint memberships_user_id_fkey foreign key (user_id)
+    references auth.users (id) on delete cascade
+);
+create index memberships_user_id_idx on babelon_private.memberships (user_id);
+
+alter table babelon_private.organizations enable row level security;
+alter table babelon_private.memberships   enable row level security;
+
+comment on table babelon_private.organizations is 'Tenants. People read them through babelon.organizations.';
+comment on table babelon_private.memberships is 'Who is in which organization, as what. People read it through babelon.members.';
+-- Token pairs and how often they were used. Of a secret only its SHA-256 is ever here.
+
+create table babelon_private.api_tokens (
+  id              uuid                not null default gen_random_uuid(),
+  organization_id uuid                not null,
+  client_id       text                not null,
+  secret_hash     bytea               not null,
+  name            text                not null,
+  role            babelon.member_role not null,
+  created_at      timestamptz         not null default now(),
+  created_by      uuid,
+  request_id      uuid,
+  revoked_at      timestamptz,
+  revoked_by      uuid,
+  constraint api_tokens_pkey primary key (id),
+  constraint api_tokens_client_id_key unique (client_id),
+  constraint api_tokens_request_key unique (organization_id, request_id),
+  constraint api_tokens_organization_id_fkey foreign key (organization_id)
+    references babelon_private.organizations (id) on delete cascade,
+  constraint api_tokens_created_by_fkey foreign key (created_by)
+    references auth.users (id) on delete set null,
+  constraint api_tokens_revoked_by_fkey foreign key (revoked_by)
+    references auth.users (id) on delete set null,
+  constraint api_tokens_client_id_check check (client_id ~ '^bbl_cid_[0-9a-f]{16}$'),
+  constraint api_tokens_secret_hash_check check (octet_length(secret_hash) = 32),
+  constraint api_tokens_name_check check (babelon_private.is_name(name)),
+  constraint api_tokens_role_check check (role < 'owner')
+);
+create index api_tokens_organization_id_idx on babelon_private.api_tokens (organization_id, created_at desc);
+create index api_tokens_created_by_idx on babelon_private.api_tokens (created_by);
+create index api_tokens_revoked_by_idx on babelon_private.api_tokens (revoked_by);
+
+-- Revocation is for good, whoever asks: nobody who can reach this table can take one back.
+create function babelon_private.forbid_unrevoking()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise restrict_violation using message = 'a revoked token stays revoked';
+end
+$$;
+
+create trigger api_tokens_revocation_is_final
+  before update of revoked_at on babelon_private.api_tokens
+  for each row
+  when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
+  execute function babelon_private.forbid_unrevoking();
+
+-- Usage counters. The row of a token is never written when it is used: every request with a hot token
+-- would queue behind that row, and a revocation behind all of them. Instead a token has as many counter
+-- rows as it ever had requests at the same time, and each request takes one that nobody holds.
+create table babelon_private.api_token_uses (
+  id           bigint      not null generated always as identity,
+  token_id     uuid        not null,
+  uses         bigint      not null,
+  last_used_at timestamptz not null,
+  constraint api_token_uses_pkey primary key (id),
+  constraint api_token_uses_token_id_fkey foreign key (token_id)
+    references babelon_private.api_tokens (id) on delete cascade
+) with (fillfactor = 50);  -- room for updates in place
+create index api_token_uses_token_id_idx on babelon_private.api_token_uses (token_id);
+
+-- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
+alter table babelon_private.api_tokens     enable row level security;
+alter table babelon_private.api_token_uses enable row level security;
+
+comment on table babelon_private.api_tokens is 'One row a token pair. People read it through babelon.list_api_tokens().';
+comment on column babelon_private.api_tokens.secret_hash is 'SHA-256 of the whole secret string, prefix included, as UTF-8.';
+comment on column babelon_private.api_tokens.created_by is 'The person who made it; NULL when a token or the service role did, or the person is gone.';
+comment on column babelon_private.api_tokens.request_id is 'The maker''s idempotency key: a retry with it replaces this pair.';
+comment on column babelon_private.api_tokens.revoked_by is 'The person who revoked it; NULL when a token or the service role did, or the person is gone.';
+comment on table babelon_private.api_token_uses is 'Usage counters: uses is their sum, last_used_at their maximum, over a token''s rows.';
+-- Every error that a caller can meet, with its HTTP status, in one place.
+
+create function babelon_private.raise_error(code text, message text, hint text default null)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  status constant int := case code
+    when 'BBL_INVALID_INPUT'         then 400
+    when 'BBL_ORGANIZATION_REQUIRED' then 400
+    when 'BBL_AMBIGUOUS_CREDENTIALS' then 400
+    when 'BBL_INVALID_TOKEN'         then 401
+    when 'BBL_TOKEN_REVOKED'         then 401
+    when 'BBL_UNAUTHENTICATED'       then 401
+    when 'BBL_FORBIDDEN'             then 403
+    when 'BBL_TENANT_MISMATCH'       then 403
+    when 'BBL_NOT_FOUND'             then 404
+    when 'BBL_CONFLICT'              then 409
+  end;
+begin
+  -- PostgREST turns this SQLSTATE into the response itself: message is the body, detail the status and headers.
+  raise sqlstate 'PGRST' using
+    message = json_build_object('code', code, 'message', message, 'details', null, 'hint', hint),
+    detail  = json_build_object('status', status, 'headers',
+      case when status = 401 then '{"WWW-Authenticate": "Babelon realm=\"api\""}' else '{}' end::json);
+end
+$$;
+
+comment on function babelon_private.raise_error is
+  'Raises a BBL_ error as PostgREST''s SQLSTATE PGRST: body {code, message, details, hint}, the code''s status, and WWW-Authenticate on 401. Never pass it what the caller sent.';
+-- Who is calling: a token, a person, the service role, or nobody.
+--
+-- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
+-- current_user, because inside a definer function current_user is the definer.
+-- A token's organization and role come from its own row, through settings that only the hook makes.
+
+create function babelon_private.caller_kind()
+returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when current_setting('role') = 'babelon_token' then 'token'
+    when current_setting('role') = 'service_role'  then 'service'
+    when auth.uid() is not null                    then 'user'
+  end
+$$;
+
+create function babelon.tenant_id()
+returns uuid
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select nullif(current_setting('babelon.tenant_id', true), '')::uuid
+   where current_setting('role') = 'babelon_token'
+$$;
+
+-- Definer: memberships are filtered by policies that call this very function.
+create function babelon_private.caller_roles()
+returns table (organization_id uuid, role babelon.member_role)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon.tenant_id(), nullif(current_setting('babelon.role', true), '')::babelon.member_role
+   where babelon_private.caller_kind() = 'token'
+  union all
+  select m.organization_id, m.role
+    from babelon_private.memberships m
+   where babelon_private.caller_kind() = 'user'
+     and m.user_id = auth.uid()
+$$;
+
+create function babelon.tenant_ids(minimum_role babelon.member_role default 'viewer')
+returns setof uuid
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select r.organization_id from babelon_private.caller_roles() r where r.role >= minimum_role
+$$;
+
+create function babelon.has_role(tenant uuid, minimum_role babelon.member_role)
+returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select tenant is not null and tenant in (select babelon.tenant_ids(minimum_role))
+$$;
+
+comment on function babelon.tenant_id is
+  'The organization of the token that is calling; NULL for a person. Good as a column default: tenant_id uuid default babelon.tenant_id().';
+comment on function babelon.tenant_ids is
+  'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id in (select babelon.tenant_ids(''viewer''))).';
+comment on function babelon.has_role is
+  'Whether the caller, a person or a token, has at least this role in this organization. Never NULL.';
+
+-- The guard of every function that acts on an organization: which one the caller means, and may they?
+-- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
+create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
+returns uuid
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  kind   constant text := babelon_private.caller_kind();
+  own    constant uuid[] := array(select babelon.tenant_ids());
+  chosen constant uuid := coalesce(organization_id, case when cardinality(own) = 1 then own[1] end);
+begin
+  if kind is null then
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required',
+      'Send X-Client-Id and X-Api-Token, or sign in.');
+  elsif chosen is null and kind = 'user' and cardinality(own) = 0 then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
+      'Create one with create_organization, or ask an admin to add you.');
+  elsif chosen is null then
+    perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
+      'The view organizations lists the ones you belong to.');
+  elsif chosen <> all (own)
+        and not (kind = 'service' and exists (select from babelon_private.organizations o where o.id = chosen)) then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such organization');
+  elsif kind <> 'service' and not babelon.has_role(chosen, minimum_role) then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', format('this needs the role %s or higher', minimum_role));
+  end if;
+  return chosen;
+end
+$$;
+-- The request path: PostgREST calls authenticate_request() in every request's transaction, before the query.
+--
+--   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.*, switch to babelon_token
+--   neither header             →  nothing happens; people's JWTs work as ever
+--   anything else              →  an error: a wrong pair never falls back to another identity
+
+-- Counts one use, on a counter row that no other request holds; makes a new row only when all are held.
+create function babelon_private.record_use(used_token_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update babelon_private.api_token_uses u
+     set uses = u.uses + 1,
+         last_used_at = greatest(u.last_used_at, clock_timestamp())
+   where u.id = (
+     select free.id
+       from babelon_private.api_token_uses free
+      where free.token_id = used_token_id
+      limit 1
+        for no key update skip locked);
+  if not found then
+    insert into babelon_private.api_token_uses (token_id, uses, last_used_at)
+    values (used_token_id, 1, clock_timestamp());
+  end if;
+end
+$$;
+
+-- Definer, to read token rows. It takes no arguments: the secret goes from the header into a hash and nowhere else.
+-- Returns true when the request carries a valid pair, false when it carries none, and raises otherwise.
+create function babelon_private.verify_request()
+returns boolean
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
+  headers constant text := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
+  given_id     constant text := nullif(headers, '')::json ->> 'x-client-id';
+  given_secret constant text := nullif(headers, '')::json ->> 'x-api-token';
+  given_tenant constant text := nullif(headers, '')::json ->> 'x-tenant-id';
+  token babelon_private.api_tokens;
+begin
+  if given_id is null and given_secret is null then
+    return false;
+  end if;
+
+  if current_setting('role') is distinct from 'anon' then
+    perform babelon_private.raise_error('BBL_AMBIGUOUS_CREDENTIALS',
+      'a token pair was sent beside another identity',
+      'Send either X-Client-Id and X-Api-Token, or a user''s or service key''s Authorization, not both.');
+  end if;
+
+  if given_id ~ '^bbl_cid_[0-9a-f]{16}$' and given_secret ~ '^bbl_tok_[0-9a-f]{32}$' then
+    select * into token from babelon_private.api_tokens t where t.client_id = given_id;
+  end if;
+  -- A malformed, half or unknown pair has found no row: NULL is not true, so all of them end here, and alike.
+  if (token.secret_hash = sha256(convert_to(given_secret, 'UTF8'))) is not true then
+    perform babelon_private.raise_error('BBL_INVALID_TOKEN', 'invalid client ID or API token',
+      'Send both X-Client-Id and X-Api-Token, exactly as they were generated.');
+  end if;
+
+  -- From here on the caller has shown the secret and may learn about the token.
+  if token.revoked_at is not null then
+    perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
+      'Generate a new one.');
+  end if;
+  if lower(given_tenant) <> token.organization_id::text then
+    perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
+      'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
+  end if;
+
+  if current_setting('transaction_read_only') = 'off' then
+    perform babelon_private.record_use(token.id);
+  end if;
+
+  perform set_config('request.headers', (headers::jsonb - 'x-api-token')::text, true),
+          set_config('babelon.token_id',  token.id::text, true),
+          set_config('babelon.tenant_id', token.organization_id::text, true),
+          set_config('babelon.role',      token.role::text, true);
+  if token.role = 'viewer' then
+    perform set_config('transaction_read_only', 'on', true);
+  end if;
+  return true;
+end
+$$;
+
+-- The hook itself. Invoker, because PostgreSQL forbids switching roles inside a definer function. Where the
+-- hook is not installed every exposed function calls it first; a second call in a transaction does nothing.
+create function babelon_private.authenticate_request()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('role') <> 'babelon_token' and babelon_private.verify_request() then
+    perform set_config('role', 'babelon_token', true);
+  end if;
+end
+$$;
+
+comment on function babelon_private.authenticate_request is
+  'PostgREST''s pre-request hook (pgrst.db_pre_request). To keep a hook of your own, make it security invoker and call this first.';
+comment on function babelon_private.verify_request is
+  'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH.';
+-- Organizations and members as people see and change them.
+
+-- auth.users is not readable through the API; an email is shown to those who share an organization with its owner.
+create function babelon_private.member_email(member_id uuid)
+returns text
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select u.email
+    from auth.users u
+   where u.id = member_id
+     and (babelon_private.caller_kind() = 'service'
+          or exists (select from babelon_private.memberships m
+                      where m.user_id = member_id
+                        and m.organization_id in (select babelon.tenant_ids())))
+$$;
+
+create view babelon.organizations with (security_invoker = true) as
+select o.id,
+       o.name,
+       (select r.role from babelon_private.caller_roles() r where r.organization_id = o.id) as role,
+       o.created_at
+  from babelon_private.organizations o;
+
+create view babelon.members with (security_invoker = true) as
+select m.organization_id,
+       m.user_id,
+       babelon_private.member_email(m.user_id) as email,
+       m.role,
+       m.created_at
+  from babelon_private.memberships m;
+
+create policy organizations_select_member on babelon_private.organizations
+  for select to authenticated, babelon_token
+  using (id in (select babelon.tenant_ids()));
+
+create policy memberships_select_member on babelon_private.memberships
+  for select to authenticated, babelon_token
+  using (organization_id in (select babelon.tenant_ids()));
+
+comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
+comment on view babelon.members is 'The members of the caller''s organizations.';
+
+create function babelon_private.create_organization(name text)
+returns babelon.organizations
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  made babelon.organizations;
+begin
+  if babelon_private.caller_kind() is null
+     or not exists (select from auth.users u where u.id = auth.uid()) and babelon_private.caller_kind() = 'user' then
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required', 'Sign in.');
+  elsif babelon_private.caller_kind() <> 'user' then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'only a person can create an organization', 'Sign in.');
+  elsif babelon_private.is_name(name) is not true then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
+  end if;
+
+  insert into babelon_private.organizations as o (name)
+  values (create_organization.name)
+  returning o.id, o.name, 'owner', o.created_at into made;
+
+  insert into babelon_private.memberships (organization_id, user_id, role)
+  values (made.id, auth.uid(), 'owner');
+  return made;
+end
+$$;
+
+-- What set_member and remove_member have in common: who is meant, and may the caller touch them?
+-- Returns the organization and the person, with the organization locked: changes to its members queue
+-- here, so that two owners who demote each other cannot leave it without one.
+create function babelon_private.lock_member(
+  email text, organization_id uuid, new_role babelon.member_role,
+  out organization uuid, out person uuid)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  people   uuid[];
+  old_role babelon.member_role;
+begin
+  organization := babelon_private.require_role(organization_id, 'admin');
+  perform from babelon_private.organizations o where o.id = organization for no key update;
+  -- Again, now that nobody else can change it: the caller may have been demoted while waiting for the lock.
+  organization := babelon_private.require_role(organization, 'admin');
+
+  if babelon_private.caller_kind() = 'token' then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
+      'A member added by a leaked token would outlive its revocation. Sign in.');
+  end if;
+
+  people := array(
+    select u.id from auth.users u
+     where lower(u.email) = lower(lock_member.email)
+       and u.email_confirmed_at is not null);
+  if cardinality(people) = 0 then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody with this email has signed up and confirmed it');
+  elsif cardinality(people) > 1 then
+    perform babelon_private.raise_error('BBL_CONFLICT', 'several people have this email');
+  end if;
+  person := people[1];
+
+  select m.role into old_role
+    from babelon_private.memberships m
+   where m.organization_id = organization and m.user_id = person;
+
+  if 'owner' in (old_role, new_role)
+     and babelon_private.caller_kind() = 'user'
+     and not babelon.has_role(organization, 'owner') then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'only an owner can add, change or remove an owner');
+  end if;
+  if old_role = 'owner' and new_role is distinct from 'owner'
+     and not exists (select from babelon_private.memberships m
+                      where m.organization_id = organization and m.role = 'owner' and m.user_id <> person) then
+    perform babelon_private.raise_error('BBL_CONFLICT', 'an organization keeps at least one owner',
+      'Make somebody else an owner first.');
+  end if;
+end
+$$;
+
+create function babelon_private.set_member(email text, role babelon.member_role, organization_id uuid)
+returns babelon.members
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target record;
+  made   babelon.members;
+begin
+  if role is null then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'role is required');
+  end if;
+  target := babelon_private.lock_member(email, organization_id, role);
+
+  insert into babelon_private.memberships (organization_id, user_id, role)
+  values (target.organization, target.person, set_member.role)
+  on conflict on constraint memberships_pkey do update set role = excluded.role;
+
+  select * into made
+    from babelon.members m
+   where m.organization_id = target.organization and m.user_id = target.person;
+  return made;
+end
+$$;
+
+create function babelon_private.remove_member(email text, organization_id uuid)
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target record;
+begin
+  target := babelon_private.lock_member(email, organization_id, null);
+
+  delete from babelon_private.memberships m
+   where m.organization_id = target.organization and m.user_id = target.person;
+  if not found then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody with this email is a member');
+  end if;
+end
+$$;
+-- Generating, listing and revoking token pairs.
+
+create function babelon_private.random_hex(bytes int)
+returns text
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  -- gen_random_uuid() draws from the server's CSPRNG but fixes 6 of its 128 bits; hashing two of them leaves none fixed.
+  select encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, bytes), 'hex')
+$$;
+
+create type babelon.api_token_pair as (
+  client_id       text,
+  api_token       text,
+  name            text,
+  role            babelon.member_role,
+  organization_id uuid,
+  created_at      timestamptz
+);
+comment on type babelon.api_token_pair is 'A new token pair. api_token is the secret: it is in this one response and cannot be shown again.';
+
+create type babelon.api_token as (
+  client_id       text,
+  name            text,
+  role            babelon.member_role,
+  created_at      timestamptz,
+  created_by      uuid,
+  created_by_role babelon.member_role,
+  last_used_at    timestamptz,
+  uses            bigint,
+  revoked_at      timestamptz
+);
+comment on type babelon.api_token is
+  'A token as lists show it, never with its secret. created_by_role is what its maker is in the organization today; NULL when no longer a member, or when no person made it.';
+
+-- Every token with its organization, as lists show it.
+create view babelon_private.api_token_summaries as
+select t.organization_id,
+       row (t.client_id, t.name, t.role, t.created_at, t.created_by, m.role,
+            u.last_used_at, u.uses, t.revoked_at)::babelon.api_token as summary
+  from babelon_private.api_tokens t
+  left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
+ cross join lateral (
+   select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses
+     from babelon_private.api_token_uses c
+    where c.token_id = t.id) u;
+
+create function babelon_private.generate_api_token(
+  name text, organization_id uuid, role babelon.member_role, request_id uuid)
+returns babelon.api_token_pair
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_role(organization_id, 'admin');
+  secret       constant text := 'bbl_tok_' || babelon_private.random_hex(16);
+  made         babelon.api_token_pair;
+begin
+  if babelon_private.is_name(name) is not true then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
+  elsif (role < 'owner') is not true then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'role must be viewer, member or admin');
+  end if;
+
+  insert into babelon_private.api_tokens as t (organization_id, client_id, secret_hash, name, role, created_by, request_id)
+  values (
+    organization,
+    'bbl_cid_' || babelon_private.random_hex(8),
+    sha256(convert_to(secret, 'UTF8')),
+    generate_api_token.name,
+    generate_api_token.role,
+    auth.uid(),
+    generate_api_token.request_id)
+  -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
+  on conflict on constraint api_tokens_request_key do update
+    set secret_hash = excluded.secret_hash
+    where t.name = excluded.name
+      and t.role = excluded.role
+      and t.created_by is not distinct from excluded.created_by
+      and t.revoked_at is null
+  returning t.client_id, secret, t.name, t.role, t.organization_id, t.created_at into made;
+
+  if not found then
+    perform babelon_private.raise_error('BBL_CONFLICT', 'request_id was used for another token', 'Send a new request_id.');
+  end if;
+  return made;
+end
+$$;
+
+create function babelon_private.list_api_tokens(organization_id uuid)
+returns setof babelon.api_token
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_role(organization_id, 'viewer');
+begin
+  return query
+  select (s.summary).*
+    from babelon_private.api_token_summaries s
+   where s.organization_id = organization
+   order by (s.summary).revoked_at is not null, (s.summary).created_at desc, (s.summary).client_id;
+end
+$$;
+
+create function babelon_private.revoke_api_token(client_id text)
+returns babelon.api_token
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization uuid;
+  revoked      babelon.api_token;
+begin
+  -- Unknown, or another organization's: the same answer.
+  select t.organization_id into organization
+    from babelon_private.api_tokens t
+   where t.client_id = revoke_api_token.client_id
+     and (babelon_private.caller_kind() = 'service' or t.organization_id in (select babelon.tenant_ids()));
+  if not found and babelon_private.caller_kind() is not null then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such API token');
+  end if;
+  perform babelon_private.require_role(organization, 'admin');
+
+  update babelon_private.api_tokens t
+     set revoked_at = clock_timestamp(), revoked_by = auth.uid()
+   where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
+
+  select (s.summary).* into revoked
+    from babelon_private.api_token_summaries s
+   where (s.summary).client_id = revoke_api_token.client_id;
+  return revoked;
+end
+$$;
+-- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
+-- the hook is not installed, and hands over to the definer of the same name, which guards itself.
+-- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded.
+
+create type babelon.identity as (
+  kind              text,
+  organization_id   uuid,
+  organization_name text,
+  role              babelon.member_role,
+  client_id         text,
+  token_name        text,
+  user_id           uuid,
+  email             text
+);
+comment on type babelon.identity is
+  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization.';
+
+create function babelon_private.whoami()
+returns babelon.identity
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  me babelon.identity;
+begin
+  me.kind := babelon_private.caller_kind();
+
+  if me.kind = 'token' then
+    select t.client_id, t.name into me.client_id, me.token_name
+      from babelon_private.api_tokens t
+     where t.id = current_setting('babelon.token_id')::uuid;
+  elsif me.kind = 'user' then
+    select u.id, u.email into me.user_id, me.email from auth.users u where u.id = auth.uid();
+  end if;
+  if me.kind is null or me.kind = 'user' and me.user_id is null then
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required',
+      'Send X-Client-Id and X-Api-Token, or sign in.');
+  end if;
+
+  if (select count(*) from babelon.tenant_ids()) = 1 then
+    select o.id, o.name, r.role into me.organization_id, me.organization_name, me.role
+      from babelon_private.caller_roles() r
+      join babelon_private.organizations o on o.id = r.organization_id;
+  end if;
+  return me;
+end
+$$;
+
+create function babelon.whoami()
+returns babelon.identity
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select babelon_private.whoami();
+$$;
+
+create function babelon.create_organization(name text)
+returns babelon.organizations
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select babelon_private.create_organization(name);
+$$;
+
+create function babelon.set_member(email text, role babelon.member_role, organization_id uuid default null)
+returns babelon.members
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select babelon_private.set_member(email, role, organization_id);
+$$;
+
+create function babelon.remove_member(email text, organization_id uuid default null)
+returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select babelon_private.remove_member(email, organization_id);
+$$;
+
+create function babelon.generate_api_token(
+  name text, organization_id uuid default null, role babelon.member_role default 'member', request_id uuid default null)
+returns babelon.api_token_pair
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select babelon_private.generate_api_token(name, organization_id, role, request_id);
+$$;
+
+create function babelon.list_api_tokens(organization_id uuid default null)
+returns setof babelon.api_token
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select * from babelon_private.list_api_tokens(organization_id);
+$$;
+
+create function babelon.revoke_api_token(client_id text)
+returns babelon.api_token
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select babelon_private.revoke_api_token(client_id);
+$$;
+
+comment on function babelon.whoami is
+  'Who the caller is: a token, a person, or the service role. Errors: BBL_UNAUTHENTICATED.';
+comment on function babelon.create_organization is
+  'Creates an organization with the signed-in caller as its owner. name: 1 to 100 visible characters. Errors: BBL_UNAUTHENTICATED, BBL_FORBIDDEN (not a person), BBL_INVALID_INPUT.';
+comment on function babelon.set_member is
+  'Adds somebody who has signed up, by email, or changes their role. For admins, and for owners where an owner is concerned; not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
+comment on function babelon.remove_member is
+  'Removes a member by email; their tokens stay, as the organization''s. For admins, and for owners where an owner is concerned; not for tokens. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
+comment on function babelon.generate_api_token is
+  'Makes a token pair for an organization; the one response with its secret. role: viewer, member (default) or admin. A retry with the same request_id gives the same client_id a new secret. For admins. Errors: BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND, BBL_CONFLICT (request_id).';
+comment on function babelon.list_api_tokens is
+  'The tokens of an organization, active ones first, newest first; never a secret. For viewers. Uses of read-only requests (GET, HEAD) are not in uses and last_used_at. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
+comment on function babelon.revoke_api_token is
+  'Revokes a token, at once and for good; doing it again changes nothing. For admins. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND (unknown, or another organization''s).';
+
+-- Installs the hook, and leaves another one alone: there is one slot.
+do $$
+declare
+  ours constant text := 'babelon_private.authenticate_request';
+  installed text := (
+    select split_part(setting, '=', 2)
+      from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) as setting
+     where s.setrole = 'authenticator'::regrole
+       and s.setdatabase in (0, (select oid from pg_catalog.pg_database where datname = current_database()))
+       and setting like 'pgrst.db_pre_request=%'
+     order by s.setdatabase desc  -- this database's own setting wins over the role's
+     limit 1);
+begin
+  if coalesce(installed, '') in ('', ours) then
+    execute format('alter role authenticator set pgrst.db_pre_request = %L', ours);
+  else
+    raise warning 'the pre-request hook % stays installed; token pairs are verified only by babelon''s own functions', installed
+      using hint = 'Make it security invoker and let it call babelon_private.authenticate_request() first.';
+  end if;
+end
+$$;
+
+notify pgrst, 'reload config';
+notify pgrst, 'reload schema';
+-- Everything that anybody but the owner may do, on one page. Nothing is granted by default.
+--
+-- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
+-- anon may call the functions to be told, in a sentence, that it must authenticate.
+
+revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role;
+revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role;
+
+grant usage on schema babelon, babelon_private to anon, authenticated, service_role, babelon_token;
+
+-- The API.
+grant execute on function
+  babelon.whoami(),
+  babelon.create_organization(text),
+  babelon.set_member(text, babelon.member_role, uuid),
+  babelon.remove_member(text, uuid),
+  babelon.generate_api_token(text, uuid, babelon.member_role, uuid),
+  babelon.list_api_tokens(uuid),
+  babelon.revoke_api_token(text),
+  babelon.tenant_id(),
+  babelon.tenant_ids(babelon.member_role),
+  babelon.has_role(uuid, babelon.member_role)
+to anon, authenticated, service_role, babelon_token;
+
+-- What the hook and the functions above hand over to. Not exposed, and each guards itself.
+grant execute on function
+  babelon_private.authenticate_request(),
+  babelon_private.verify_request(),
+  babelon_private.caller_kind(),
+  babelon_private.caller_roles(),
+  babelon_private.whoami(),
+  babelon_private.create_organization(text),
+  babelon_private.set_member(text, babelon.member_role, uuid),
+  babelon_private.remove_member(text, uuid),
+  babelon_private.generate_api_token(text, uuid, babelon.member_role, uuid),
+  babelon_private.list_api_tokens(uuid),
+  babelon_private.revoke_api_token(text)
+to anon, authenticated, service_role, babelon_token;
+
+-- Organizations and members, read through their views; the policies say which rows.
+-- NOTE: anon reads neither, and nobody writes either: create_organization, set_member and remove_member do.
+grant select on babelon.organizations, babelon.members
+  to authenticated, service_role, babelon_token;
+grant select (id, name, created_at) on babelon_private.organizations
+  to authenticated, service_role, babelon_token;
+grant select (organization_id, user_id, role, created_at) on babelon_private.memberships
+  to authenticated, service_role, babelon_token;
+grant execute on function babelon_private.member_email(uuid)
+  to authenticated, service_role, babelon_token;
+
+-- NOTE: api_tokens and api_token_uses are granted to nobody: a token is listed, made and revoked by functions alone.
+-- NOTE: raise_error, require_role, lock_member, record_use, random_hex, is_name and forbid_unrevoking run only inside definers.
