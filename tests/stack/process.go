@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// nobody is the user whom PostgreSQL runs as where the stack runs as root, which it refuses.
+const nobody = 65534
+
+var errPortTaken = errors.New("its port was taken meanwhile")
+
+// A process is a part of the stack that runs on its own, with what it prints in a log.
+type process struct {
+	command *exec.Cmd
+	log     string
+	done    chan struct{} // closed when it has ended
+}
+
+// launch starts a command whose life ends with this program's, however that ends.
+func (s *Stack) launch(name string, deathSignal syscall.Signal, command *exec.Cmd) (*process, error) {
+	p := &process{command: command, log: filepath.Join(s.Dir, name+".log"), done: make(chan struct{})}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	command.Stdout, command.Stderr = log, log
+	if command.SysProcAttr == nil {
+		command.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	command.SysProcAttr.Setpgid = true // Ctrl-C is ours to handle, in order
+	command.SysProcAttr.Pdeathsig = deathSignal
+
+	started := make(chan error)
+	go func() {
+		// The signal comes when the thread that started the process ends, so that thread waits for it.
+		runtime.LockOSThread()
+		err := command.Start()
+		started <- err
+		if err == nil {
+			_ = command.Wait()
+			close(p.done)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// end sends the signal and waits; a process that ignores it for ten seconds is killed.
+func (p *process) end(signal os.Signal) func() error {
+	return func() error {
+		if err := p.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		select {
+		case <-p.done:
+		case <-time.After(10 * time.Second):
+			_ = p.command.Process.Kill()
+			<-p.done
+		}
+		return nil
+	}
+}
+
+var portTaken = regexp.MustCompile(`(?i)address already in use|EADDRINUSE|resource busy`)
+
+// failed adds to err what the process said last.
+func (p *process) failed(err error) error {
+	said := lastLines(p.log)
+	if portTaken.MatchString(said) {
+		err = errPortTaken
+	}
+	return fmt.Errorf("%w\n%s", err, said)
+}

@@ -1,0 +1,218 @@
+// Package stack starts a Supabase project from real parts, on free loopback ports and in a folder of its
+// own: PostgreSQL, PostgREST, an Auth server, and a gateway in front of them. It needs Node and npm, and
+// neither Docker nor root.
+//
+// The order matters: PostgreSQL, the roles that Supabase has, Auth (which makes its tables), what Auth does
+// differently, the migrations (as the role postgres, which is no superuser, as on hosted Supabase), and then
+// PostgREST, which reads its settings from the database, and the gateway.
+package stack
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/jackc/pgx/v5"
+)
+
+// A Stack is a running Supabase project.
+type Stack struct {
+	URL            string // of the gateway, what clients call the project's URL
+	PublishableKey string // the apikey of clients: the role anon
+	SecretKey      string // the apikey of backends: the role service_role
+	JWTSecret      string // what Auth signs people's sessions with (HS256)
+	PostgRESTURL   string // behind the gateway
+
+	DatabaseURL          string // as postgres, the role that migrations run as
+	SuperuserDatabaseURL string // as supabase_admin
+
+	Dir string // holds the database, the configurations and every log
+
+	port     int // of PostgreSQL
+	password string
+	running  []func() error // how to stop each part, in the order of starting
+}
+
+// Start returns a stack that is ready for requests, with supabase/migrations applied. It has stopped
+// everything again when it returns an error.
+func Start(ctx context.Context) (*Stack, error) {
+	npm, err := install(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// A free port may be taken before its server listens on it.
+	for try := 1; ; try++ {
+		s, err := start(ctx, npm)
+		if err == nil || try == 3 || !errors.Is(err, errPortTaken) {
+			return s, err
+		}
+	}
+}
+
+func start(ctx context.Context, npm packages) (_ *Stack, err error) {
+	dir, err := os.MkdirTemp("", "babelon-stack-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{
+		Dir:            dir,
+		PublishableKey: "sb_publishable_" + random(16),
+		SecretKey:      "sb_secret_" + random(16),
+		JWTSecret:      random(32),
+		password:       random(16),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+
+	if err := s.startPostgres(ctx, npm); err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	authURL, err := s.startAuth(ctx, npm)
+	if err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	if err := s.ApplySQL(ctx, "supabase/migrations/*.sql"); err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	if err := s.startPostgREST(ctx, npm); err != nil {
+		return nil, fmt.Errorf("postgrest: %w", err)
+	}
+	if err := s.startGateway(authURL); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	return s, nil
+}
+
+// Stop ends every part and removes the stack's folder. A second call does nothing.
+func (s *Stack) Stop() error {
+	var errs []error
+	for _, stop := range slices.Backward(s.running) {
+		errs = append(errs, stop())
+	}
+	s.running = nil
+	return errors.Join(append(errs, os.RemoveAll(s.Dir))...)
+}
+
+// Environ returns what a shell needs to talk to the stack, as KEY=value.
+func (s *Stack) Environ() []string {
+	return []string{
+		"SUPABASE_URL=" + s.URL,
+		"SUPABASE_PUBLISHABLE_KEY=" + s.PublishableKey,
+		"SUPABASE_SECRET_KEY=" + s.SecretKey,
+		"JWT_SECRET=" + s.JWTSecret,
+		"DATABASE_URL=" + s.DatabaseURL,
+		"SUPERUSER_DATABASE_URL=" + s.SuperuserDatabaseURL,
+		"BABELON_SUPABASE_URL=" + s.URL,
+		"BABELON_PUBLISHABLE_KEY=" + s.PublishableKey,
+	}
+}
+
+// ApplySQL runs the files that match a pattern, relative to the repository, as the role postgres: each in
+// one transaction, in name order, as `supabase db push` does.
+func (s *Stack) ApplySQL(ctx context.Context, pattern string) error {
+	files, err := filepath.Glob(filepath.Join(Root(), pattern))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("no file matches %s", pattern)
+	}
+	for _, file := range files {
+		sql, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := execute(ctx, s.DatabaseURL, string(sql)); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(file), err)
+		}
+	}
+	return nil
+}
+
+// execute runs statements in one transaction, which several statements in one simple query are.
+func execute(ctx context.Context, url, sql string) error {
+	db, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer db.Close(ctx)
+	_, err = db.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+// Root is the repository's folder: the nearest one upward from the working directory with a go.mod.
+func Root() string {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return dir
+}
+
+// apiKeyJWT is what the gateway sends on in place of an API key: a session of nobody, with a role.
+func (s *Stack) apiKeyJWT(role string) (string, error) {
+	claims := jwt.MapClaims{"iss": "supabase", "role": role, "exp": time.Now().Add(24 * time.Hour).Unix()}
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(s.JWTSecret))
+}
+
+func random(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// freePort returns a loopback port that nobody listens on at the moment.
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// poll calls ready until it returns nil. It gives up when ctx ends, the process ends, or 30 seconds pass.
+func poll(ctx context.Context, p *process, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return p.failed(errors.New("it ended while starting"))
+		case <-ctx.Done():
+			return p.failed(fmt.Errorf("it did not become ready: %w", err))
+		case <-ticker.C:
+		}
+	}
+}
+
+// lastLines returns the end of a log, for an error message.
+func lastLines(path string) string {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+}
