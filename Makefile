@@ -2,7 +2,6 @@
 
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
-NPM_BIN       = tests/stack/node_modules/.bin
 
 .PHONY: build demo test stack migration lint clean
 
@@ -31,7 +30,7 @@ lint: tests/stack/node_modules
 	go run $(GOLANGCI_LINT) run
 	shellcheck .ci/run
 	cat sql/*.sql | cmp - $(MIGRATION) || { echo 'run: make migration'; exit 1; }
-	$(NPM_BIN)/squawk $(MIGRATION)
+	tests/stack/node_modules/@squawk-cli/linux-x64/bin/squawk $(MIGRATION)
 
 clean:
 	rm -rf bin .stack tests/stack/node_modules

@@ -21,3 +21,5 @@ create policy deployments_insert_member on public.deployments
   with check (tenant_id in (select babelon.tenant_ids('member')));
 
 grant select, insert on public.deployments to authenticated, babelon_token;
+
+notify pgrst, 'reload schema';

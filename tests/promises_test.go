@@ -1,0 +1,461 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Each test of this file is one of the promises that the README makes.
+
+func TestPromise01_a_token_is_a_pair_sent_in_two_headers_on_every_request(t *testing.T) {
+	organization := newOrganization(t)
+	seen := map[string]bool{}
+	for range 20 {
+		made := generate(t, organization, "member")
+		if !regexp.MustCompile(`^bbl_cid_[0-9a-f]{16}$`).MatchString(made.ClientID) {
+			t.Errorf("client ID %q", made.ClientID)
+		}
+		if !regexp.MustCompile(`^bbl_tok_[0-9a-f]{32}$`).MatchString(made.APIToken) {
+			t.Error("the secret is not bbl_tok_ and 32 lowercase hex digits")
+		}
+		if seen[made.ClientID] || seen[made.APIToken] {
+			t.Error("a value came twice")
+		}
+		seen[made.ClientID], seen[made.APIToken] = true, true
+	}
+
+	token := generate(t, organization, "member")
+	token.caller().send(t, http.MethodPost, "deployments", "public", args{"service": "api"}).want(t, 201, "")
+	var rows []struct{ Service string }
+	token.caller().get(t, "deployments").into(t, &rows)
+	if len(rows) != 1 {
+		t.Errorf("with the pair: %v", rows)
+	}
+	anonymous.get(t, "deployments").into(t, &rows) // no session is left behind
+	if len(rows) != 0 {
+		t.Errorf("without it, afterwards: %v", rows)
+	}
+	anonymous.rpc(t, "whoami", args{}).want(t, 401, "BBL_UNAUTHENTICATED")
+}
+
+func TestPromise02_only_the_hash_of_the_secret_is_stored_and_the_secret_appears_once(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "admin")
+	wrong := pair{ClientID: token.ClientID, APIToken: replaceLast(token.APIToken)}
+
+	// Every way to use the pair, rightly and wrongly.
+	var answers []answer
+	for _, c := range []caller{
+		token.caller(), wrong.caller(),
+		token.caller().with("X-Tenant-Id", token.APIToken),
+		token.caller().with("Authorization", person("owner")["Authorization"]),
+		{"X-Api-Token": token.APIToken}, {"X-Client-Id": token.APIToken, "X-Api-Token": token.ClientID},
+	} {
+		answers = append(answers,
+			c.rpc(t, "whoami", args{}),
+			c.rpc(t, "list_api_tokens", args{}),
+			c.rpc(t, "generate_api_token", args{"name": token.APIToken}),
+			c.rpc(t, "revoke_api_token", args{"client_id": token.APIToken}),
+			c.get(t, "request_headers"),
+			c.send(t, http.MethodPost, "rpc/request_headers", "public", args{}),
+			c.send(t, http.MethodPost, "deployments", "public", args{"service": nil}),
+		)
+	}
+	revoke(t, token)
+	answers = append(answers, token.caller().rpc(t, "whoami", args{}))
+	for _, a := range answers {
+		if bytes.Contains(a.body, []byte(token.APIToken)) {
+			t.Errorf("an answer has the secret: %d %s", a.status, a.body)
+		}
+		for _, values := range a.header {
+			for _, value := range values {
+				if bytes.Contains([]byte(value), []byte(token.APIToken)) {
+					t.Errorf("a response header has the secret: %v", a.header)
+				}
+			}
+		}
+	}
+
+	// Then every byte that the database, PostgREST, Auth and the gateway have written: tables, WAL, logs.
+	if _, err := connect(t, project.SuperuserDatabaseURL).Exec(t.Context(), "checkpoint"); err != nil {
+		t.Fatal(err)
+	}
+	if where := filesWith(t, project.Dir, token.APIToken); len(where) > 0 {
+		t.Errorf("the secret is in %v", where)
+	}
+	if where := filesWith(t, project.Dir, token.ClientID); len(where) == 0 {
+		t.Error("the client ID is nowhere either: the search looks in the wrong place")
+	}
+	var stored []byte
+	err := connect(t, project.DatabaseURL).QueryRow(t.Context(),
+		"select secret_hash from babelon_private.api_tokens where client_id = $1 and secret_hash = sha256($2)",
+		token.ClientID, []byte(token.APIToken)).Scan(&stored)
+	if err != nil {
+		t.Errorf("the stored hash is not the SHA-256 of the whole secret: %v", err)
+	}
+	wrongHash := caller{"X-Client-Id": token.ClientID, "X-Api-Token": "bbl_tok_" + hex.EncodeToString(stored)[:32]}
+	wrongHash.rpc(t, "whoami", args{}).want(t, 401, "BBL_INVALID_TOKEN")
+}
+
+// filesWith returns the files under dir that contain the text.
+func filesWith(t *testing.T, dir, text string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return nil // a file may go while the server works
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil
+		}
+		if bytes.Contains(content, []byte(text)) {
+			found = append(found, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestPromise03_the_organization_comes_from_the_tokens_own_row(t *testing.T) {
+	mine, other := newOrganization(t), newOrganization(t)
+	token, theirs := generate(t, mine, "admin"), generate(t, other, "member")
+	theirs.caller().send(t, http.MethodPost, "deployments", "public", args{"service": "theirs"}).want(t, 201, "")
+	token.caller().send(t, http.MethodPost, "deployments", "public", args{"service": "mine"}).want(t, 201, "")
+
+	var rows []struct{ TenantID, Service string }
+	token.caller().get(t, "deployments?select=tenantid:tenant_id,service").into(t, &rows)
+	if len(rows) != 1 || rows[0].TenantID != mine || rows[0].Service != "mine" {
+		t.Errorf("the token sees %v", rows)
+	}
+
+	asserting := token.caller().with("X-Tenant-Id", other)
+	asserting.get(t, "deployments").want(t, 403, "BBL_TENANT_MISMATCH")
+	asserting.rpc(t, "whoami", args{}).want(t, 403, "BBL_TENANT_MISMATCH")
+	token.caller().with("X-Tenant-Id", mine).get(t, "deployments").want(t, 200, "")
+	token.caller().with("X-Tenant-Id", "").get(t, "deployments").want(t, 403, "BBL_TENANT_MISMATCH")
+
+	token.caller().send(t, http.MethodPost, "deployments", "public", args{"service": "x", "tenant_id": other}).want(t, 401, "42501") // PostgREST's 403 for a request without JWT
+	unknown := "00000000-0000-4000-8000-000000000000"
+	for _, id := range []string{other, unknown} { // the same answer, so that nobody can probe
+		token.caller().rpc(t, "list_api_tokens", args{"organization_id": id}).want(t, 404, "BBL_NOT_FOUND")
+		token.caller().rpc(t, "generate_api_token", args{"name": "x", "organization_id": id}).want(t, 404, "BBL_NOT_FOUND")
+	}
+	token.caller().rpc(t, "revoke_api_token", args{"client_id": theirs.ClientID}).want(t, 404, "BBL_NOT_FOUND")
+	theirs.caller().get(t, "deployments").want(t, 200, "")
+}
+
+func TestPromise04_only_admins_and_owners_generate_or_revoke_and_everybody_else_lists(t *testing.T) {
+	organization := newOrganization(t)
+	victim := generate(t, organization, "member")
+	ask := func(c caller, function string, arguments args) answer {
+		arguments["organization_id"] = organization
+		return c.rpc(t, function, arguments)
+	}
+
+	for _, c := range []caller{
+		person("member"), person("viewer"),
+		generate(t, organization, "member").caller(), generate(t, organization, "viewer").caller(),
+	} {
+		ask(c, "generate_api_token", args{"name": "x"}).want(t, 403, "BBL_FORBIDDEN")
+		c.rpc(t, "revoke_api_token", args{"client_id": victim.ClientID}).want(t, 403, "BBL_FORBIDDEN")
+		var rows []map[string]any
+		ask(c, "list_api_tokens", args{}).into(t, &rows)
+		if len(rows) == 0 {
+			t.Error("the list is empty")
+		}
+		for _, row := range rows {
+			for _, column := range []string{"name", "client_id", "created_at", "last_used_at"} {
+				if _, ok := row[column]; !ok {
+					t.Errorf("the list has no %s", column)
+				}
+			}
+		}
+	}
+
+	for _, c := range []caller{person("owner"), person("admin"), generate(t, organization, "admin").caller(), service()} {
+		var made pair
+		ask(c, "generate_api_token", args{"name": "x"}).into(t, &made)
+		if made.Role != "member" || made.OrganizationID != organization {
+			t.Errorf("a default token is %s of %s", made.Role, made.OrganizationID)
+		}
+		ask(c, "generate_api_token", args{"name": "x", "role": "owner"}).want(t, 400, "BBL_INVALID_INPUT")
+		c.rpc(t, "revoke_api_token", args{"client_id": made.ClientID}).want(t, 200, "")
+		c.rpc(t, "revoke_api_token", args{"client_id": made.ClientID}).want(t, 200, "") // again changes nothing
+	}
+
+	ask(person("outsider"), "generate_api_token", args{"name": "x"}).want(t, 404, "BBL_NOT_FOUND")
+	ask(person("outsider"), "list_api_tokens", args{}).want(t, 404, "BBL_NOT_FOUND")
+	person("outsider").rpc(t, "revoke_api_token", args{"client_id": victim.ClientID}).want(t, 404, "BBL_NOT_FOUND")
+	ask(anonymous, "list_api_tokens", args{}).want(t, 401, "BBL_UNAUTHENTICATED")
+	anonymous.rpc(t, "revoke_api_token", args{"client_id": victim.ClientID}).want(t, 401, "BBL_UNAUTHENTICATED")
+	if list(t, organization)[victim.ClientID].RevokedAt != nil {
+		t.Error("a refused revocation revoked")
+	}
+}
+
+func TestPromise05_last_used_at_moves_on_every_authenticated_read_write_request(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	if row := list(t, organization)[token.ClientID]; row.LastUsedAt != nil || row.Uses != 0 {
+		t.Errorf("an unused token: %+v", row)
+	}
+	var before time.Time
+	for use := int64(1); use <= 5; use++ {
+		token.caller().send(t, http.MethodPost, "deployments", "public", args{"service": "api"}).want(t, 201, "")
+		row := list(t, organization)[token.ClientID]
+		if row.Uses != use || row.LastUsedAt == nil || !row.LastUsedAt.After(before) {
+			t.Fatalf("after %d uses: %+v, before: %v", use, row, before)
+		}
+		before = *row.LastUsedAt
+	}
+	pair{ClientID: token.ClientID, APIToken: replaceLast(token.APIToken)}.caller().rpc(t, "whoami", args{}).want(t, 401, "BBL_INVALID_TOKEN")
+	if row := list(t, organization)[token.ClientID]; row.Uses != 5 {
+		t.Errorf("a refused request was counted: %+v", row)
+	}
+
+	// At the same time: none is lost, although no request waits for another.
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 25 {
+				token.caller().rpc(t, "whoami", args{}).want(t, 200, "")
+			}
+		})
+	}
+	wait.Wait()
+	if row := list(t, organization)[token.ClientID]; row.Uses != 205 {
+		t.Errorf("205 requests were counted as %d", row.Uses)
+	}
+}
+
+func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_permanent(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "admin")
+	type attempt struct {
+		started time.Time
+		answer  answer
+	}
+	attempts := make(chan attempt, 10_000)
+	ctx, stop := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for ctx.Err() == nil {
+				started := time.Now()
+				attempts <- attempt{started, token.caller().rpc(t, "whoami", args{})}
+			}
+		})
+	}
+	for len(attempts) < 20 { // they are under way
+		time.Sleep(time.Millisecond)
+	}
+	revoke(t, token)
+	revoked := time.Now()
+	for after := len(attempts) + 50; len(attempts) < after; {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	wait.Wait()
+	close(attempts)
+	accepted, refused := 0, 0
+	for a := range attempts {
+		switch {
+		case a.answer.status == 200 && a.started.After(revoked):
+			t.Errorf("a request that started %v after the revocation was accepted", a.started.Sub(revoked))
+		case a.answer.status == 200:
+			accepted++
+		default:
+			a.answer.want(t, 401, "BBL_TOKEN_REVOKED")
+			refused++
+		}
+	}
+	if accepted == 0 || refused == 0 {
+		t.Errorf("%d accepted, %d refused: the revocation was not in between", accepted, refused)
+	}
+
+	// By no statement, of no role that the API can reach, and not by the owner of the table either.
+	statements := []string{
+		"update babelon_private.api_tokens set revoked_at = null where client_id = $1",
+		"update babelon_private.api_tokens set revoked_at = 'infinity' where client_id = $1",
+		"delete from babelon_private.api_tokens where client_id = $1",
+		"insert into babelon_private.api_tokens select * from babelon_private.api_tokens where client_id = $1 on conflict (client_id) do update set revoked_at = null",
+	}
+	db := connect(t, project.SuperuserDatabaseURL)
+	for _, role := range []string{"anon", "authenticated", "service_role", "babelon_token"} {
+		for _, statement := range statements {
+			_, err := execAs(t.Context(), db, role, statement, token.ClientID)
+			wantSQLState(t, role+": "+statement, err, "42501")
+		}
+	}
+	for _, statement := range statements[:2] {
+		_, err := execAs(t.Context(), db, "postgres", statement, token.ClientID)
+		wantSQLState(t, "postgres: "+statement, err, "23001")
+	}
+	token.caller().rpc(t, "whoami", args{}).want(t, 401, "BBL_TOKEN_REVOKED")
+
+	replacement := generate(t, organization, "admin") // of the same name
+	replacement.caller().rpc(t, "whoami", args{}).want(t, 200, "")
+	token.caller().rpc(t, "whoami", args{}).want(t, 401, "BBL_TOKEN_REVOKED")
+}
+
+// execAs runs one statement as the role, in a transaction that is rolled back.
+func execAs(ctx context.Context, db *pgx.Conn, role, statement string, arguments ...any) (pgconn.CommandTag, error) {
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer tx.Rollback(ctx)
+	if _, err := tx.Exec(ctx, "set local role "+pgx.Identifier{role}.Sanitize()); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return tx.Exec(ctx, statement, arguments...)
+}
+
+func wantSQLState(t testing.TB, what string, err error, state string) {
+	t.Helper()
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != state {
+		t.Errorf("%s: got %v, want SQLSTATE %s", what, err, state)
+	}
+}
+
+func TestPromise09_a_hot_token_never_makes_a_request_or_its_revocation_wait(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+
+	// Requests that stay open, each in its own transaction, as PostgREST would run them.
+	headers := fmt.Sprintf(`{"x-client-id": %q, "x-api-token": %q}`, token.ClientID, token.APIToken)
+	begin := func() pgx.Tx {
+		tx, err := connect(t, project.SuperuserDatabaseURL).Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `set local session authorization authenticator; set local role anon; set local lock_timeout = '1ms'`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `select set_config('request.headers', $1, true)`, headers); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `select babelon_private.authenticate_request()`); err != nil {
+			t.Fatalf("a request waited for another: %v", err)
+		}
+		return tx
+	}
+	var open []pgx.Tx
+	for range 20 {
+		open = append(open, begin())
+	}
+
+	revoker, err := connect(t, project.SuperuserDatabaseURL).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer revoker.Rollback(t.Context())
+	if _, err := revoker.Exec(t.Context(), `set local role service_role; set local lock_timeout = '1ms'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := revoker.Exec(t.Context(), `select babelon.revoke_api_token($1)`, token.ClientID); err != nil {
+		t.Fatalf("the revocation waited for requests under way: %v", err)
+	}
+	open = append(open, begin()) // nor does a request wait for the revocation
+	if err := revoker.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, tx := range open {
+		if err := tx.Commit(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if row := list(t, organization)[token.ClientID]; row.Uses != int64(len(open)) || row.RevokedAt == nil {
+		t.Errorf("%d uses were counted as %d", len(open), row.Uses)
+	}
+}
+
+func TestPromise10_a_viewers_token_is_read_only_whatever_the_policies_say(t *testing.T) {
+	organization := newOrganization(t)
+	viewer, member := generate(t, organization, "viewer"), generate(t, organization, "member")
+
+	member.caller().send(t, http.MethodPost, "notes", "public", args{"body": "x"}).want(t, 201, "")
+	for _, write := range []struct{ method, path string }{
+		{http.MethodPost, "notes"}, {http.MethodPatch, "notes"}, {http.MethodDelete, "notes"}, {http.MethodPost, "rpc/write_note"},
+	} {
+		viewer.caller().send(t, write.method, write.path, "public", args{"body": "y"}).want(t, 405, "25006")
+	}
+	var notes []struct{ Body string }
+	viewer.caller().get(t, "notes").into(t, &notes)
+	for _, note := range notes {
+		if note.Body != "x" {
+			t.Errorf("a viewer's token wrote %q", note.Body)
+		}
+	}
+
+	viewer.caller().rpc(t, "list_api_tokens", args{}).want(t, 200, "") // reading is what it is for, and it counts
+	if row := list(t, organization)[viewer.ClientID]; row.Uses != 1 {
+		t.Errorf("one successful POST was counted as %d", row.Uses)
+	}
+}
+
+func TestPromise11_the_secret_leaves_the_request_before_any_other_SQL_can_read_it(t *testing.T) {
+	token := generate(t, newOrganization(t), "member")
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		var body any
+		if method == http.MethodPost {
+			body = args{}
+		}
+		var headers map[string]string
+		token.caller().with("X-Other", "kept").send(t, method, "rpc/request_headers", "public", body).into(t, &headers)
+		if _, ok := headers["x-api-token"]; ok {
+			t.Errorf("%s: the secret is still in request.headers", method)
+		}
+		if headers["x-other"] != "kept" || headers["x-client-id"] != token.ClientID {
+			t.Errorf("%s: other headers were lost: %v", method, headers)
+		}
+	}
+}
+
+func TestPromise13_a_wrong_pair_never_falls_back_to_another_identity(t *testing.T) {
+	token := generate(t, newOrganization(t), "member")
+	var role string
+	token.caller().get(t, "rpc/request_role").into(t, &role)
+	if role != "babelon_token" {
+		t.Errorf("a token's request runs as %s", role)
+	}
+
+	anonymous.get(t, "announcements").want(t, 200, "")
+	for _, wrong := range []caller{
+		{"X-Client-Id": token.ClientID}, {"X-Api-Token": token.APIToken},
+		{"X-Client-Id": token.ClientID, "X-Api-Token": replaceLast(token.APIToken)},
+		{"X-Client-Id": replaceLast(token.ClientID), "X-Api-Token": token.APIToken},
+		{"X-Client-Id": "", "X-Api-Token": ""},
+	} {
+		wrong.get(t, "announcements").want(t, 401, "BBL_INVALID_TOKEN")
+		for _, identity := range []caller{person("owner"), service()} {
+			both := wrong
+			for name, value := range identity {
+				both = both.with(name, value)
+			}
+			both.get(t, "announcements").want(t, 400, "BBL_AMBIGUOUS_CREDENTIALS")
+			both.rpc(t, "whoami", args{}).want(t, 400, "BBL_AMBIGUOUS_CREDENTIALS")
+		}
+	}
+	both := token.caller().with("Authorization", person("owner")["Authorization"])
+	both.get(t, "announcements").want(t, 400, "BBL_AMBIGUOUS_CREDENTIALS")
+}

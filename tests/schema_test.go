@@ -1,0 +1,242 @@
+package tests
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+func TestThe_migration_installs_with_supabase_db_push_and_leaves_the_schema_that_sql_describes(t *testing.T) {
+	pushed, err := project.NewDatabase(t.Context(), "pushed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	push := func() string {
+		return npmTool(t, "@supabase/cli-linux-x64/bin/supabase", "db", "push", "--yes", "--workdir", "..", "--remote="+pushed)
+	}
+	if out := push(); !strings.Contains(out, "Applying migration") {
+		t.Errorf("the first push applied nothing:\n%s", out)
+	}
+	if out := push(); !strings.Contains(out, "up to date") {
+		t.Errorf("the second push was not idle:\n%s", out)
+	}
+
+	applied, err := project.NewDatabase(t.Context(), "applied")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../sql/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in sql/: %v", err)
+	}
+	tx, err := connect(t, applied).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		sql, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), string(sql)); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	diff := func() string {
+		return npmTool(t, ".bin/pgdelta", "diff", "--source", applied, "--desired", pushed)
+	}
+	// What the CLI keeps of its own in every database.
+	if _, err := connect(t, pushed).Exec(t.Context(), "drop schema supabase_migrations cascade"); err != nil {
+		t.Fatal(err)
+	}
+	if out := diff(); strings.Contains(out, "delta(s)") && !strings.Contains(out, "Total: 0 delta(s)") {
+		t.Errorf("sql/ and supabase/migrations/ disagree; run `make migration`:\n%s", out)
+	}
+
+	// The comparison notices what a review would miss.
+	db := connect(t, pushed)
+	for _, change := range []string{
+		"grant execute on function babelon_private.random_hex to anon",
+		"grant select (secret_hash) on babelon_private.api_tokens to authenticated",
+		"alter view babelon.members set (security_invoker = false)",
+		"comment on function babelon.whoami is 'changed'",
+		"alter function babelon.whoami security definer",
+	} {
+		before := diff()
+		if _, err := db.Exec(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+		if diff() == before {
+			t.Errorf("unnoticed: %s", change)
+		}
+	}
+}
+
+// npmTool runs a tool that the stack's package.json pins, and returns what it printed.
+func npmTool(t *testing.T, name string, arguments ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "stack/node_modules/"+name, arguments...)
+	command.Env = append(os.Environ(), "DO_NOT_TRACK=1", "HOME="+t.TempDir())
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, arguments, err, out)
+	}
+	return string(out)
+}
+
+// The whole surface, as a reviewer reads it. A grant, table or function that is not in the list fails, as
+// does a line in the list that is no longer so.
+func TestThe_catalog_grants_exactly_what_is_written_down(t *testing.T) {
+	want, err := os.ReadFile("testdata/grants.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wanted []string
+	for line := range strings.Lines(string(want)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			wanted = append(wanted, line)
+		}
+	}
+	rows, _ := connect(t, project.DatabaseURL).Query(t.Context(), `
+		with grants as (
+		  select 'schema ' || nspname as object, nspacl as acl, nspowner as owner
+		    from pg_namespace where nspname in ('babelon', 'babelon_private')
+		  union all
+		  select 'function ' || oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner)), proowner
+		    from pg_proc where pronamespace::regnamespace::text in ('babelon', 'babelon_private')
+		  union all
+		  select case relkind when 'v' then 'view ' when 'S' then 'sequence ' else 'table ' end || oid::regclass::text,
+		         coalesce(relacl, acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner)), relowner
+		    from pg_class where relnamespace::regnamespace::text in ('babelon', 'babelon_private') and relkind in ('r', 'v', 'm', 'p', 'f', 'S')
+		  union all
+		  select 'column ' || attrelid::regclass::text || '.' || attname, attacl, relowner
+		    from pg_attribute join pg_class on pg_class.oid = attrelid
+		   where relnamespace::regnamespace::text in ('babelon', 'babelon_private') and attacl is not null
+		)
+		select object || ': ' || coalesce(string_agg(
+		         case grantee when 0 then 'PUBLIC' else grantee::regrole::text end || ' ' || lower(privilege_type),
+		         ', ' order by case grantee when 0 then 'PUBLIC' else grantee::regrole::text end, privilege_type)
+		         filter (where grantee <> owner), 'nobody')
+		  from grants left join lateral aclexplode(acl) on true
+		 group by object
+		 order by object collate "C"`)
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, extra := difference(wanted, got), difference(got, wanted)
+	if len(missing)+len(extra) > 0 {
+		t.Errorf("written down but not so:\n%s\nso but not written down:\n%s", strings.Join(missing, "\n"), strings.Join(extra, "\n"))
+	}
+}
+
+func difference(a, b []string) []string {
+	in := map[string]bool{}
+	for _, line := range b {
+		in[line] = true
+	}
+	var only []string
+	for _, line := range a {
+		if !in[line] {
+			only = append(only, line)
+		}
+	}
+	return only
+}
+
+func TestThe_catalog_keeps_the_rules_of_every_table_view_and_function(t *testing.T) {
+	const ours = "in ('babelon', 'babelon_private')"
+	for rule, query := range map[string]string{
+		"a table has row-level security":                      `select oid::regclass::text from pg_class where relkind in ('r', 'p') and not relrowsecurity and relnamespace::regnamespace::text ` + ours,
+		"an exposed view runs as its caller":                  `select oid::regclass::text from pg_class where relkind = 'v' and relnamespace = 'babelon'::regnamespace and not coalesce(reloptions::text[] @> '{security_invoker=true}', false)`,
+		"a function sets its search_path to the catalog":      `select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text ` + ours + ` and not coalesce(proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)`,
+		"an exposed function runs as its caller":              `select oid::regprocedure::text from pg_proc where pronamespace = 'babelon'::regnamespace and prosecdef`,
+		"an exposed function, view or type has a comment":     `select objoid::text from (select oid as objoid, obj_description(oid, 'pg_proc') as said from pg_proc where pronamespace = 'babelon'::regnamespace union all select oid, obj_description(oid, 'pg_class') from pg_class where relnamespace = 'babelon'::regnamespace and relkind = 'v') o where said is null`,
+		"a policy names its roles and wraps no bare call":     `select policyname from pg_policies where schemaname ` + ours + ` and (roles @> '{public}' or cmd = 'ALL')`,
+		"a foreign key has an index and says what deletes do": `select conname from pg_constraint c where contype = 'f' and connamespace::regnamespace::text ` + ours + ` and (confdeltype = 'a' or not exists (select from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1]))`,
+		"no table is in the exposed schema":                   `select oid::regclass::text from pg_class where relnamespace = 'babelon'::regnamespace and relkind in ('r', 'p', 'f', 'm')`,
+		"everything belongs to postgres, no superuser":        `select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text ` + ours + ` and proowner <> 'postgres'::regrole`,
+	} {
+		t.Run(rule, func(t *testing.T) {
+			rows, _ := connect(t, project.DatabaseURL).Query(t.Context(), query)
+			against, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(against) > 0 {
+				t.Errorf("not so: %s", strings.Join(against, ", "))
+			}
+		})
+	}
+}
+
+func TestThe_install_never_overwrites_another_pre_request_hook(t *testing.T) {
+	ctx := t.Context()
+	url, err := project.NewDatabase(ctx, "hooked")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var warnings []string
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { warnings = append(warnings, n.Message+" "+n.Hint) }
+	db, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+
+	// Only this database's setting, so that the project under test keeps its hook.
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(ctx)
+	if _, err := tx.Exec(ctx, "alter role authenticator in database hooked set pgrst.db_pre_request = 'public.theirs'"); err != nil {
+		t.Fatal(err)
+	}
+	sql, err := migration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(ctx, sql); err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Join(warnings, "\n")
+	if !strings.Contains(said, "public.theirs") || !strings.Contains(said, "authenticate_request") {
+		t.Errorf("the install did not say how to chain the hook: %q", said)
+	}
+	var setting string
+	err = tx.QueryRow(ctx, "select setconfig::text from pg_db_role_setting where setdatabase = (select oid from pg_database where datname = 'hooked')").Scan(&setting)
+	if err != nil || !strings.Contains(setting, "public.theirs") {
+		t.Errorf("the hook is now %s (%v)", setting, err)
+	}
+}
+
+func migration() (string, error) {
+	files, err := filepath.Glob("../supabase/migrations/*.sql")
+	if err != nil {
+		return "", err
+	}
+	var all strings.Builder
+	for _, file := range files {
+		sql, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		all.Write(sql)
+	}
+	return all.String(), nil
+}

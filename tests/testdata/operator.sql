@@ -1,0 +1,23 @@
+-- An operator's functions and tables that the tests look through.
+
+-- What a request's own SQL can still read of its headers.
+create function public.request_headers() returns json language sql stable as
+$$ select current_setting('request.headers')::json $$;
+
+-- Who the request is to PostgreSQL.
+create function public.request_role() returns text language sql stable as $$ select current_user::text $$;
+
+-- Open to everybody, signed in or not: a wrong pair must still not get in.
+create table public.announcements (body text not null);
+insert into public.announcements values ('hello');
+
+-- A careless policy: whoever may insert at all may insert anything.
+create table public.notes (body text not null);
+alter table public.notes enable row level security;
+create policy notes_all on public.notes for all to babelon_token using (true) with check (true);
+create function public.write_note(body text) returns void language sql volatile as
+$$ insert into public.notes values (body) $$;
+
+grant select on public.announcements to anon, babelon_token;
+grant select, insert, update, delete on public.notes to babelon_token;
+notify pgrst, 'reload schema';
