@@ -1,4 +1,4 @@
--- Token pairs and how often they were used. Of a secret only its SHA-256 is ever here.
+-- Token pairs. Of a secret only its SHA-256 is ever here.
 
 create table babelon_private.api_tokens (
   id              uuid                not null default gen_random_uuid(),
@@ -47,27 +47,11 @@ create trigger api_tokens_revocation_is_final
   when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
   execute function babelon_private.forbid_unrevoking();
 
--- Usage counters. The row of a token is never written when it is used: every request with a hot token
--- would queue behind that row, and a revocation behind all of them. Instead a token has as many counter
--- rows as it ever had requests at the same time, and each request takes one that nobody holds.
-create table babelon_private.api_token_uses (
-  id           bigint      not null generated always as identity,
-  token_id     uuid        not null,
-  uses         bigint      not null,
-  last_used_at timestamptz not null,
-  constraint api_token_uses_pkey primary key (id),
-  constraint api_token_uses_token_id_fkey foreign key (token_id)
-    references babelon_private.api_tokens (id) on delete cascade
-) with (fillfactor = 50);  -- room for updates in place
-create index api_token_uses_token_id_idx on babelon_private.api_token_uses (token_id);
-
--- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
-alter table babelon_private.api_tokens     enable row level security;
-alter table babelon_private.api_token_uses enable row level security;
+-- NOTE: no policies, because no role of the API is granted this table; definer functions alone read and write it.
+alter table babelon_private.api_tokens enable row level security;
 
 comment on table babelon_private.api_tokens is 'One row a token pair. People read it through babelon.list_api_tokens().';
 comment on column babelon_private.api_tokens.secret_hash is 'SHA-256 of the whole secret string, prefix included, as UTF-8.';
 comment on column babelon_private.api_tokens.created_by is 'The person who made it; NULL when a token or the service role did, or the person is gone.';
 comment on column babelon_private.api_tokens.request_id is 'The maker''s idempotency key: a retry with it replaces this pair.';
 comment on column babelon_private.api_tokens.revoked_by is 'The person who revoked it; NULL when a token or the service role did, or the person is gone.';
-comment on table babelon_private.api_token_uses is 'Usage counters: uses is their sum, last_used_at their maximum, over a token''s rows.';

@@ -4,29 +4,6 @@
 --   neither header             →  nothing happens; people's JWTs work as ever
 --   anything else              →  an error: a wrong pair never falls back to another identity
 
--- Counts one use, on a counter row that no other request holds; makes a new row only when all are held.
-create function babelon_private.record_use(used_token_id uuid)
-returns void
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update babelon_private.api_token_uses u
-     set uses = u.uses + 1,
-         last_used_at = greatest(u.last_used_at, clock_timestamp())
-   where u.id = (
-     select free.id
-       from babelon_private.api_token_uses free
-      where free.token_id = used_token_id
-      limit 1
-        for no key update skip locked);
-  if not found then
-    insert into babelon_private.api_token_uses (token_id, uses, last_used_at)
-    values (used_token_id, 1, clock_timestamp());
-  end if;
-end
-$$;
-
 -- Definer, to read token rows. It takes no arguments: the secret goes from the header into a hash and nowhere else.
 -- Returns true when the request carries a valid pair, false when it carries none, and raises otherwise.
 create function babelon_private.verify_request()
@@ -50,7 +27,9 @@ begin
       'Send either X-Client-Id and X-Api-Token, or a user''s or service key''s Authorization, not both.');
   end if;
 
-  select t.id, t.organization_id, t.secret_hash, t.role, t.revoked_at into token
+  select t.id, t.organization_id, t.secret_hash, t.role, t.revoked_at,
+         exists (select from babelon_private.usage_journal) as journalled
+    into token
     from babelon_private.api_tokens t
    where t.client_id = headers ->> 'x-client-id';
 
@@ -61,7 +40,13 @@ begin
       'Send both X-Client-Id and X-Api-Token, exactly as they were generated.');
   end if;
 
-  -- From here on the caller has shown the secret and may learn about the token.
+  -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
+  -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
+  if token.journalled and not pg_is_in_recovery() then
+    setting := pg_logical_emit_message(false, 'babelon.use', concat_ws(' ', token.id,
+      case when token.revoked_at is null then 'used' else 'denied' end,
+      (extract(epoch from clock_timestamp()) * 1000000)::bigint));
+  end if;
   if token.revoked_at is not null then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
@@ -71,11 +56,10 @@ begin
       'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
   end if;
 
-  if current_setting('transaction_read_only') = 'off' then
-    perform babelon_private.record_use(token.id);
+  if not token.journalled and current_setting('transaction_read_only') = 'off' then
+    perform babelon_private.count_use(token.id);
   end if;
 
-  -- Assigned and not performed: a bare expression starts no query, and this runs in every request.
   setting := set_config('request.headers',   (headers - 'x-api-token')::text, true);
   setting := set_config('babelon.token_id',  token.id::text, true);
   setting := set_config('babelon.tenant_id', token.organization_id::text, true);

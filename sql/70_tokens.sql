@@ -28,20 +28,25 @@ create type babelon.api_token as (
   created_by_role babelon.member_role,
   last_used_at    timestamptz,
   uses            bigint,
+  last_denied_at  timestamptz,
+  denials         bigint,
+  usage_as_of     timestamptz,
   revoked_at      timestamptz
 );
 comment on type babelon.api_token is
-  'A token as lists show it, never with its secret. created_by_role is what its maker is in the organization today; NULL when no longer a member, or when no person made it.';
+  'A token as lists show it, never with its secret. created_by_role is what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
 
 -- Every token with its organization, as lists show it.
 create view babelon_private.api_token_summaries as
 select t.organization_id,
        row (t.client_id, t.name, t.role, t.created_at, t.created_by, m.role,
-            u.last_used_at, u.uses, t.revoked_at)::babelon.api_token as summary
+            u.last_used_at, u.uses, u.last_denied_at, u.denials,
+            (select j.as_of from babelon_private.usage_journal j), t.revoked_at)::babelon.api_token as summary
   from babelon_private.api_tokens t
   left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
  cross join lateral (
-   select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses
+   select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses,
+          max(c.last_denied_at) as last_denied_at, coalesce(sum(c.denials), 0)::bigint as denials
      from babelon_private.api_token_uses c
     where c.token_id = t.id) u;
 
@@ -89,12 +94,17 @@ $$;
 
 create function babelon_private.list_api_tokens(organization_id uuid)
 returns setof babelon.api_token
-language plpgsql stable security definer
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   organization constant uuid := babelon_private.require_role(organization_id, 'viewer');
 begin
+  -- Within a budget that takes a fraction of a second, so that no backlog makes a list fail.
+  if current_setting('transaction_read_only') = 'off' then
+    perform babelon_private.collect_usage(max_bytes => 16 << 20, max_messages => 50000);
+  end if;
+
   return query
   select (s.summary).*
     from babelon_private.api_token_summaries s

@@ -121,7 +121,7 @@ comment on function babelon.remove_member is
 comment on function babelon.generate_api_token is
   'Makes a token pair for an organization; the one response with its secret. role: viewer, member (default) or admin. A retry with the same request_id gives the same client_id a new secret. For admins. Errors: BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND, BBL_CONFLICT (request_id).';
 comment on function babelon.list_api_tokens is
-  'The tokens of an organization, active ones first, newest first; never a secret. For viewers. Uses of read-only requests (GET, HEAD) are not in uses and last_used_at. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
+  'The tokens of an organization, active ones first, newest first; never a secret. Collects usage first, within a budget, when called by POST. For viewers. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
 comment on function babelon.revoke_api_token is
   'Revokes a token, at once and for good; doing it again changes nothing. For admins. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND (unknown, or another organization''s).';
 

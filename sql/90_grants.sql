@@ -48,5 +48,6 @@ grant select (organization_id, user_id, role, created_at) on babelon_private.mem
 grant execute on function babelon_private.member_email(uuid)
   to authenticated, service_role, babelon_token;
 
--- NOTE: api_tokens and api_token_uses are granted to nobody: a token is listed, made and revoked by functions alone.
--- NOTE: raise_error, require_role, lock_member, record_use, random_hex, is_name and forbid_unrevoking run only inside definers.
+-- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
+-- NOTE: raise_error, require_role, lock_member, count_use, collect_usage, random_hex, is_name and forbid_unrevoking run only
+-- inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.

@@ -31,6 +31,9 @@ type token struct {
 	CreatedByRole *string    `json:"created_by_role"`
 	LastUsedAt    *time.Time `json:"last_used_at"`
 	Uses          int64      `json:"uses"`
+	Denials       int64      `json:"denials"`
+	LastDeniedAt  *time.Time `json:"last_denied_at"`
+	UsageAsOf     *time.Time `json:"usage_as_of"`
 	RevokedAt     *time.Time `json:"revoked_at"`
 }
 
@@ -41,6 +44,9 @@ type answer struct {
 }
 
 var anonymous = caller{}
+
+// connections keeps enough of them for the tests that send many requests at once.
+var connections = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 func (p pair) caller() caller { return caller{"X-Client-Id": p.ClientID, "X-Api-Token": p.APIToken} }
 
@@ -83,7 +89,7 @@ func (c caller) send(t testing.TB, method, path, schema string, body any) answer
 	for name, value := range c {
 		request.Header.Set(name, value)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := connections.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ alter table babelon_private.memberships   enable row level security;
 
 comment on table babelon_private.organizations is 'Tenants. People read them through babelon.organizations.';
 comment on table babelon_private.memberships is 'Who is in which organization, as what. People read it through babelon.members.';
--- Token pairs and how often they were used. Of a secret only its SHA-256 is ever here.
+-- Token pairs. Of a secret only its SHA-256 is ever here.
 
 create table babelon_private.api_tokens (
   id              uuid                not null default gen_random_uuid(),
@@ -121,30 +121,14 @@ create trigger api_tokens_revocation_is_final
   when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
   execute function babelon_private.forbid_unrevoking();
 
--- Usage counters. The row of a token is never written when it is used: every request with a hot token
--- would queue behind that row, and a revocation behind all of them. Instead a token has as many counter
--- rows as it ever had requests at the same time, and each request takes one that nobody holds.
-create table babelon_private.api_token_uses (
-  id           bigint      not null generated always as identity,
-  token_id     uuid        not null,
-  uses         bigint      not null,
-  last_used_at timestamptz not null,
-  constraint api_token_uses_pkey primary key (id),
-  constraint api_token_uses_token_id_fkey foreign key (token_id)
-    references babelon_private.api_tokens (id) on delete cascade
-) with (fillfactor = 50);  -- room for updates in place
-create index api_token_uses_token_id_idx on babelon_private.api_token_uses (token_id);
-
--- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
-alter table babelon_private.api_tokens     enable row level security;
-alter table babelon_private.api_token_uses enable row level security;
+-- NOTE: no policies, because no role of the API is granted this table; definer functions alone read and write it.
+alter table babelon_private.api_tokens enable row level security;
 
 comment on table babelon_private.api_tokens is 'One row a token pair. People read it through babelon.list_api_tokens().';
 comment on column babelon_private.api_tokens.secret_hash is 'SHA-256 of the whole secret string, prefix included, as UTF-8.';
 comment on column babelon_private.api_tokens.created_by is 'The person who made it; NULL when a token or the service role did, or the person is gone.';
 comment on column babelon_private.api_tokens.request_id is 'The maker''s idempotency key: a retry with it replaces this pair.';
 comment on column babelon_private.api_tokens.revoked_by is 'The person who revoked it; NULL when a token or the service role did, or the person is gone.';
-comment on table babelon_private.api_token_uses is 'Usage counters: uses is their sum, last_used_at their maximum, over a token''s rows.';
 -- Every error that a caller can meet, with its HTTP status, in one place.
 
 create function babelon_private.raise_error(code text, message text, hint text default null)
@@ -271,14 +255,53 @@ begin
   return chosen;
 end
 $$;
--- The request path: PostgREST calls authenticate_request() in every request's transaction, before the query.
+-- Counting uses: of every request, exactly, and never in a request's way.
 --
---   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.*, switch to babelon_token
---   neither header             →  nothing happens; people's JWTs work as ever
---   anything else              →  an error: a wrong pair never falls back to another identity
+-- A token's own row is never written when it is used: every request with a hot token would queue behind
+-- that row, and its revocation behind all of them. There are two ways instead.
+--
+--   Journal   Each use, of reads too, is a message in the write-ahead log, "<token id> used <microseconds since
+--             1970>": no lock, no transaction ID, no commit to flush, and it survives a rollback. collect_usage() folds the messages into the
+--             counters. A logical replication slot keeps them until then, and a migration cannot make one:
+--             an operator calls enable_usage_journal() once.
+--   Counters  Where no journal is kept, a read-write request adds to a counter row of its token that nobody
+--             holds; so a token has as many rows as it ever had requests at the same time. Read-only
+--             requests cannot write, and are not recorded.
 
--- Counts one use, on a counter row that no other request holds; makes a new row only when all are held.
-create function babelon_private.record_use(used_token_id uuid)
+create table babelon_private.api_token_uses (
+  id             bigint      not null generated always as identity,
+  token_id       uuid        not null,
+  uses           bigint      not null default 0,
+  last_used_at   timestamptz,
+  denials        bigint      not null default 0,
+  last_denied_at timestamptz,
+  constraint api_token_uses_pkey primary key (id),
+  constraint api_token_uses_token_id_fkey foreign key (token_id)
+    references babelon_private.api_tokens (id) on delete cascade
+) with (fillfactor = 50);  -- room for updates in place
+create index api_token_uses_token_id_idx on babelon_private.api_token_uses (token_id);
+
+-- One row while the journal is on, none while it is off.
+create table babelon_private.usage_journal (
+  id            boolean     not null default true,
+  slot_name     name        not null,
+  folded_before pg_lsn      not null,
+  as_of         timestamptz not null,
+  restarted_at  timestamptz,
+  constraint usage_journal_pkey primary key (id),
+  constraint usage_journal_one_row_check check (id)
+);
+
+-- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
+alter table babelon_private.api_token_uses enable row level security;
+alter table babelon_private.usage_journal  enable row level security;
+
+comment on table babelon_private.api_token_uses is
+  'Usage counters; a token''s are the sums and maxima over its rows. Denials: right secret, but revoked; known with the journal only.';
+comment on table babelon_private.usage_journal is
+  'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
+
+create function babelon_private.count_use(used_token_id uuid)
 returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -299,6 +322,188 @@ begin
   end if;
 end
 $$;
+
+-- The output plugin wants a publication; one without tables keeps everybody's rows out of the decoding.
+create publication babelon_usage;
+
+-- A slot belongs to one database, its name to the whole server.
+create function babelon_private.create_usage_slot(slot_name name)
+returns pg_lsn
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_drop_replication_slot(s.slot_name)  -- a lost one, or one that an earlier try left behind
+     from pg_replication_slots s where s.slot_name = create_usage_slot.slot_name;
+  return (pg_create_logical_replication_slot(slot_name, 'pgoutput')).lsn;
+end
+$$;
+
+create function babelon_private.enable_usage_journal()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  slot  constant name := 'babelon_usage_' || (select oid from pg_database where datname = current_database());
+  start pg_lsn;
+begin
+  if exists (select from babelon_private.usage_journal) then
+    return;
+  elsif current_setting('wal_level') <> 'logical' then
+    raise object_not_in_prerequisite_state using
+      message = format('the usage journal needs wal_level = logical, and it is %s', current_setting('wal_level')),
+      hint = 'Set it and restart the server, as hosted Supabase has it; until then read-only requests are not counted.';
+  end if;
+  -- First: a transaction that has written cannot make a slot.
+  start := babelon_private.create_usage_slot(slot);
+  insert into babelon_private.usage_journal (slot_name, folded_before, as_of)
+  values (slot, start, clock_timestamp());
+
+  if exists (select from pg_extension where extname = 'pg_cron') then
+    execute 'select cron.schedule($1, $2, $3)'
+      using 'babelon-collect-usage', '10 seconds', 'select babelon_private.collect_usage()';
+  end if;
+end
+$$;
+
+create function babelon_private.disable_usage_journal()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  slot name;
+begin
+  perform babelon_private.collect_usage();
+  delete from babelon_private.usage_journal returning slot_name into slot;
+  perform pg_drop_replication_slot(s.slot_name) from pg_replication_slots s where s.slot_name = slot;
+
+  if exists (select from pg_extension where extname = 'pg_cron') then
+    execute 'select cron.unschedule(jobname) from cron.job where jobname = $1' using 'babelon-collect-usage';
+  end if;
+end
+$$;
+
+-- Folds the journal into the counters, and returns how far they go in time; NULL where no journal is kept.
+--
+-- Exactly once: peeking leaves the slot where it is, and how far was folded commits with the counters. Only
+-- the next collection lets the slot forget what that one committed.
+-- Bounded, when it is asked to be: it decodes at most max_bytes of log, whoever wrote them, and folds at most
+-- max_messages. Without bounds it also makes a lost slot anew, which waits for all transactions under way.
+create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
+returns timestamptz
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- pgoutput's 'M', flags, LSN, our prefix and its NUL, and the length come before what was written.
+  header_length constant int := 1 + 1 + 8 + length('babelon.use') + 1 + 4;
+  journal babelon_private.usage_journal;
+  slot    record;
+  reach   record;
+  goal    pg_lsn;
+begin
+  -- One collector at a time; whoever comes meanwhile is content with what there is.
+  if not pg_try_advisory_xact_lock(hashtextextended('babelon.collect_usage', 0)) then
+    return (select j.as_of from babelon_private.usage_journal j);
+  end if;
+  select * into journal from babelon_private.usage_journal;
+  if not found then
+    return null;
+  end if;
+
+  select s.confirmed_flush_lsn, s.active, s.wal_status into slot
+    from pg_replication_slots s where s.slot_name = journal.slot_name;
+  if not found or slot.wal_status = 'lost' then
+    if max_bytes is null then
+      journal.folded_before := babelon_private.create_usage_slot(journal.slot_name);
+      journal.as_of := clock_timestamp();
+      update babelon_private.usage_journal
+         set folded_before = journal.folded_before, as_of = journal.as_of, restarted_at = journal.as_of;
+      raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', journal.as_of
+        using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
+    end if;
+    return journal.as_of;
+  elsif slot.active then
+    return journal.as_of;
+  end if;
+
+  -- What starts before this has been counted, and the slot passes over it from now on.
+  if journal.folded_before > slot.confirmed_flush_lsn then
+    perform pg_replication_slot_advance(journal.slot_name, journal.folded_before);
+  end if;
+
+  -- Where this mark is found, everything that was journalled by now has been found. A slot yields flushed log
+  -- only; PostgreSQL 17 can flush it with the mark, before that it is found by a later collection.
+  execute case when current_setting('server_version_num')::int >= 170000
+    then 'select pg_logical_emit_message(false, $1, $2, true)'
+    else 'select pg_logical_emit_message(false, $1, $2)' end
+    using 'babelon.use', concat_ws(' ', '00000000-0000-0000-0000-000000000000', 'mark', (extract(epoch from clock_timestamp()) * 1000000)::bigint);
+  goal := least(pg_current_wal_flush_lsn(), journal.folded_before + max_bytes::numeric);
+
+  with peeked as (
+    select m.lsn, m.data
+      from pg_logical_slot_peek_binary_changes(journal.slot_name, goal, max_messages,
+             'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
+  ), messages as (
+    select encode(substr(p.data, header_length + 1), 'escape') as content
+      from peeked p
+     where substr(p.data, 11, 12) = 'babelon.use\000'
+  ), entries as (
+    -- Whoever can run SQL can write such a message; what does not look like ours is passed over.
+    select split_part(content, ' ', 1)::uuid as token_id,
+           split_part(content, ' ', 2) as outcome,
+           timestamptz 'epoch' + split_part(content, ' ', 3)::bigint * interval '1 microsecond' as at
+      from messages
+     where content ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} (used|denied|mark) [0-9]{1,16}$'
+  ), folded as (
+    select e.token_id,
+           count(*)  filter (where e.outcome = 'used')   as uses,
+           max(e.at) filter (where e.outcome = 'used')   as last_used_at,
+           count(*)  filter (where e.outcome = 'denied') as denials,
+           max(e.at) filter (where e.outcome = 'denied') as last_denied_at
+      from entries e
+      join babelon_private.api_tokens t on t.id = e.token_id
+     group by e.token_id
+  ), updated as (
+    update babelon_private.api_token_uses c
+       set uses           = c.uses + f.uses,
+           last_used_at   = greatest(c.last_used_at, f.last_used_at),
+           denials        = c.denials + f.denials,
+           last_denied_at = greatest(c.last_denied_at, f.last_denied_at)
+      from folded f
+     where c.id = (select min(x.id) from babelon_private.api_token_uses x where x.token_id = f.token_id)
+    returning c.token_id
+  ), inserted as (
+    insert into babelon_private.api_token_uses (token_id, uses, last_used_at, denials, last_denied_at)
+    select f.* from folded f where f.token_id not in (select u.token_id from updated u)
+  )
+  select (select count(*) from peeked) as found,
+         (select max(p.lsn) from peeked p) as last_lsn,
+         (select max(e.at) from entries e) as last_at
+    into reach;
+
+  if reach.found >= max_messages then
+    goal := reach.last_lsn;  -- where the last one ends; there may be more behind it
+  end if;
+  journal.as_of := greatest(journal.as_of, reach.last_at);
+  update babelon_private.usage_journal set folded_before = goal, as_of = journal.as_of;
+  return journal.as_of;
+end
+$$;
+
+comment on function babelon_private.enable_usage_journal is
+  'Switches the usage journal on, and schedules its collection where pg_cron is installed; idempotent. Call it as a statement of its own: it makes a replication slot, which a transaction that has written cannot.';
+comment on function babelon_private.disable_usage_journal is
+  'Collects what is in the usage journal, switches it off and drops its replication slot; uses under way at that moment may be missed.';
+comment on function babelon_private.collect_usage is
+  'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. max_bytes and max_messages bound the work.';
+-- The request path: PostgREST calls authenticate_request() in every request's transaction, before the query.
+--
+--   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.*, switch to babelon_token
+--   neither header             →  nothing happens; people's JWTs work as ever
+--   anything else              →  an error: a wrong pair never falls back to another identity
 
 -- Definer, to read token rows. It takes no arguments: the secret goes from the header into a hash and nowhere else.
 -- Returns true when the request carries a valid pair, false when it carries none, and raises otherwise.
@@ -323,7 +528,9 @@ begin
       'Send either X-Client-Id and X-Api-Token, or a user''s or service key''s Authorization, not both.');
   end if;
 
-  select t.id, t.organization_id, t.secret_hash, t.role, t.revoked_at into token
+  select t.id, t.organization_id, t.secret_hash, t.role, t.revoked_at,
+         exists (select from babelon_private.usage_journal) as journalled
+    into token
     from babelon_private.api_tokens t
    where t.client_id = headers ->> 'x-client-id';
 
@@ -334,7 +541,13 @@ begin
       'Send both X-Client-Id and X-Api-Token, exactly as they were generated.');
   end if;
 
-  -- From here on the caller has shown the secret and may learn about the token.
+  -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
+  -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
+  if token.journalled and not pg_is_in_recovery() then
+    setting := pg_logical_emit_message(false, 'babelon.use', concat_ws(' ', token.id,
+      case when token.revoked_at is null then 'used' else 'denied' end,
+      (extract(epoch from clock_timestamp()) * 1000000)::bigint));
+  end if;
   if token.revoked_at is not null then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
@@ -344,11 +557,10 @@ begin
       'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
   end if;
 
-  if current_setting('transaction_read_only') = 'off' then
-    perform babelon_private.record_use(token.id);
+  if not token.journalled and current_setting('transaction_read_only') = 'off' then
+    perform babelon_private.count_use(token.id);
   end if;
 
-  -- Assigned and not performed: a bare expression starts no query, and this runs in every request.
   setting := set_config('request.headers',   (headers - 'x-api-token')::text, true);
   setting := set_config('babelon.token_id',  token.id::text, true);
   setting := set_config('babelon.tenant_id', token.organization_id::text, true);
@@ -572,20 +784,25 @@ create type babelon.api_token as (
   created_by_role babelon.member_role,
   last_used_at    timestamptz,
   uses            bigint,
+  last_denied_at  timestamptz,
+  denials         bigint,
+  usage_as_of     timestamptz,
   revoked_at      timestamptz
 );
 comment on type babelon.api_token is
-  'A token as lists show it, never with its secret. created_by_role is what its maker is in the organization today; NULL when no longer a member, or when no person made it.';
+  'A token as lists show it, never with its secret. created_by_role is what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
 
 -- Every token with its organization, as lists show it.
 create view babelon_private.api_token_summaries as
 select t.organization_id,
        row (t.client_id, t.name, t.role, t.created_at, t.created_by, m.role,
-            u.last_used_at, u.uses, t.revoked_at)::babelon.api_token as summary
+            u.last_used_at, u.uses, u.last_denied_at, u.denials,
+            (select j.as_of from babelon_private.usage_journal j), t.revoked_at)::babelon.api_token as summary
   from babelon_private.api_tokens t
   left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
  cross join lateral (
-   select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses
+   select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses,
+          max(c.last_denied_at) as last_denied_at, coalesce(sum(c.denials), 0)::bigint as denials
      from babelon_private.api_token_uses c
     where c.token_id = t.id) u;
 
@@ -633,12 +850,17 @@ $$;
 
 create function babelon_private.list_api_tokens(organization_id uuid)
 returns setof babelon.api_token
-language plpgsql stable security definer
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   organization constant uuid := babelon_private.require_role(organization_id, 'viewer');
 begin
+  -- Within a budget that takes a fraction of a second, so that no backlog makes a list fail.
+  if current_setting('transaction_read_only') = 'off' then
+    perform babelon_private.collect_usage(max_bytes => 16 << 20, max_messages => 50000);
+  end if;
+
   return query
   select (s.summary).*
     from babelon_private.api_token_summaries s
@@ -799,7 +1021,7 @@ comment on function babelon.remove_member is
 comment on function babelon.generate_api_token is
   'Makes a token pair for an organization; the one response with its secret. role: viewer, member (default) or admin. A retry with the same request_id gives the same client_id a new secret. For admins. Errors: BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND, BBL_CONFLICT (request_id).';
 comment on function babelon.list_api_tokens is
-  'The tokens of an organization, active ones first, newest first; never a secret. For viewers. Uses of read-only requests (GET, HEAD) are not in uses and last_used_at. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
+  'The tokens of an organization, active ones first, newest first; never a secret. Collects usage first, within a budget, when called by POST. For viewers. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
 comment on function babelon.revoke_api_token is
   'Revokes a token, at once and for good; doing it again changes nothing. For admins. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND (unknown, or another organization''s).';
 
@@ -877,5 +1099,6 @@ grant select (organization_id, user_id, role, created_at) on babelon_private.mem
 grant execute on function babelon_private.member_email(uuid)
   to authenticated, service_role, babelon_token;
 
--- NOTE: api_tokens and api_token_uses are granted to nobody: a token is listed, made and revoked by functions alone.
--- NOTE: raise_error, require_role, lock_member, record_use, random_hex, is_name and forbid_unrevoking run only inside definers.
+-- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
+-- NOTE: raise_error, require_role, lock_member, count_use, collect_usage, random_hex, is_name and forbid_unrevoking run only
+-- inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.

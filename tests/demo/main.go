@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -16,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/jackc/pgx/v5"
 	"github.com/pelletier/go-toml/v2"
 
@@ -233,20 +235,24 @@ func (d *demo) step(actor, title, command string, checks ...check) {
 	if actor != "developer" && actor != "ci" { // those two have them in their file
 		shell.Env = append(shell.Env, "BABELON_SUPABASE_URL="+d.project.URL, "BABELON_PUBLISHABLE_KEY="+d.project.PublishableKey)
 	}
-	var output bytes.Buffer
-	shell.Stdout, shell.Stderr = &output, &output
-	err := shell.Run()
-	code := shell.ProcessState.ExitCode()
-	if shell.ProcessState == nil {
+	// On a terminal, as a user sees it.
+	terminal, err := pty.StartWithSize(shell, &pty.Winsize{Rows: 24, Cols: 160})
+	if err != nil {
 		d.check(title, err)
 		return
 	}
-	for line := range strings.Lines(strings.TrimRight(output.String(), "\n")) {
+	var typed bytes.Buffer
+	_, _ = io.Copy(&typed, terminal) // ends with an error when the last process closes the terminal
+	_ = terminal.Close()
+	_ = shell.Wait() // the exit code tells
+	code := shell.ProcessState.ExitCode()
+	output := strings.ReplaceAll(typed.String(), "\r\n", "\n")
+	for line := range strings.Lines(strings.TrimRight(output, "\n")) {
 		fmt.Print("    ", line)
 	}
 	fmt.Println()
 	for _, check := range checks {
-		if problem := check(output.String(), code); problem != "" {
+		if problem := check(output, code); problem != "" {
 			d.check(title, errors.New(problem))
 		}
 	}

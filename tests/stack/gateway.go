@@ -43,10 +43,19 @@ func (s *Stack) startGateway(authURL string) error {
 	}
 	logger := log.New(logFile, "", log.LstdFlags)
 
+	// As many connections as PostgREST is asked to serve at once; the default keeps two of them.
+	transport := &http.Transport{MaxIdleConnsPerHost: 256}
+
 	mux := http.NewServeMux()
 	mux.Handle("/rest/v1/", http.StripPrefix("/rest/v1", &httputil.ReverseProxy{
-		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(rest); r.SetXForwarded() },
-		ErrorLog: logger,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(rest)
+			r.SetXForwarded()
+			// PostgREST 12 sends more than a header in answer to HEAD, which would spoil the next answer.
+			r.Out.Close = r.Out.Method == http.MethodHead
+		},
+		Transport: transport,
+		ErrorLog:  logger,
 	}))
 	mux.Handle("/auth/v1/", &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(auth); r.SetXForwarded() },
@@ -66,6 +75,7 @@ func (s *Stack) startGateway(authURL string) error {
 		if server.Shutdown(ctx) != nil {
 			_ = server.Close() // requests that do not end
 		}
+		transport.CloseIdleConnections()
 		return logFile.Close()
 	})
 	return nil

@@ -3,8 +3,8 @@
 // neither Docker nor root.
 //
 // The order matters: PostgreSQL, the roles that Supabase has, Auth (which makes its tables), what Auth does
-// differently, the migrations (as the role postgres, which is no superuser, as on hosted Supabase), and then
-// PostgREST, which reads its settings from the database, and the gateway.
+// differently, the migrations (as the role postgres, which is no superuser, as on hosted Supabase), the usage
+// journal, and then PostgREST, which reads its settings from the database, and the gateway.
 package stack
 
 import (
@@ -85,6 +85,10 @@ func start(ctx context.Context, npm packages) (_ *Stack, err error) {
 	}
 	if err := s.ApplySQL(ctx, "supabase/migrations/*.sql"); err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	// The one step of an install that a migration cannot make.
+	if err := execute(ctx, s.DatabaseURL, "select babelon_private.enable_usage_journal()"); err != nil {
+		return nil, fmt.Errorf("usage journal: %w", err)
 	}
 	if err := s.startPostgREST(ctx, npm); err != nil {
 		return nil, fmt.Errorf("postgrest: %w", err)

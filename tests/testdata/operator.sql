@@ -18,6 +18,10 @@ create policy notes_all on public.notes for all to babelon_token using (true) wi
 create function public.write_note(body text) returns void language sql volatile as
 $$ insert into public.notes values (body) $$;
 
+-- Fails after the request was authenticated.
+create function public.conflict() returns void language plpgsql as
+$$ begin raise unique_violation; end $$;
+
 grant select on public.announcements to anon, babelon_token;
 grant select, insert, update, delete on public.notes to babelon_token;
 notify pgrst, 'reload schema';

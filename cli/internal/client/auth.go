@@ -1,0 +1,86 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	gotrue "github.com/supabase-community/gotrue-go"
+	"github.com/supabase-community/gotrue-go/types"
+	"github.com/supabase-community/supabase-go"
+
+	"github.com/babelon/babelon/cli/internal/credential"
+	"github.com/babelon/babelon/cli/internal/fault"
+)
+
+// SignIn exchanges a person's email and password for a session.
+func (c *Client) SignIn(ctx context.Context, email string, password credential.Secret) (credential.Session, error) {
+	return c.session(ctx, password, func(auth gotrue.Client) (*types.TokenResponse, error) {
+		return auth.SignInWithEmailPassword(email, password.Reveal())
+	})
+}
+
+// Refresh exchanges a refresh token, which works once, for the next session.
+func (c *Client) Refresh(ctx context.Context, refreshToken credential.Secret) (credential.Session, error) {
+	return c.session(ctx, refreshToken, func(auth gotrue.Client) (*types.TokenResponse, error) {
+		return auth.RefreshToken(refreshToken.Reveal())
+	})
+}
+
+// SignOut ends the session on the server, and no other of that person's.
+func (c *Client) SignOut(ctx context.Context, accessToken credential.Secret) error {
+	e := c.exchange(ctx, maxBody, true, url.Values{"scope": {"local"}})
+	e.secrets = append(e.secrets, accessToken)
+	auth, err := c.auth(e)
+	if err != nil {
+		return err
+	}
+	_ = auth.WithToken(accessToken.Reveal()).Logout() // the exchange knows better
+	return e.err
+}
+
+func (c *Client) session(ctx context.Context, secret credential.Secret, get func(gotrue.Client) (*types.TokenResponse, error)) (credential.Session, error) {
+	e := c.exchange(ctx, maxBody, false, nil)
+	e.secrets = append(e.secrets, secret)
+	auth, err := c.auth(e)
+	if err != nil {
+		return credential.Session{}, err
+	}
+	answer, err := get(auth)
+	switch {
+	case e.err != nil:
+		return credential.Session{}, signInFault(e.err)
+	case err != nil || answer.AccessToken == "":
+		return credential.Session{}, &fault.Error{Kind: fault.Unavailable, Status: e.status, Err: err,
+			Message: "the answer is not what Supabase Auth returns", Hint: "Is supabase_url the URL of a Supabase project?"}
+	}
+	return credential.Session{
+		Email:        answer.User.Email,
+		AccessToken:  credential.NewSecret(answer.AccessToken),
+		RefreshToken: credential.NewSecret(answer.RefreshToken),
+		ExpiresAt:    time.Now().Add(time.Duration(answer.ExpiresIn) * time.Second),
+	}, nil
+}
+
+// signInFault makes what Auth refuses with 400 what it is, a failure to authenticate.
+func signInFault(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Status == http.StatusBadRequest {
+		f.Kind = fault.Authentication
+	}
+	return err
+}
+
+func (c *Client) auth(e *exchange) (gotrue.Client, error) {
+	key := c.apiKey
+	if key == "" {
+		key = "none" // the library insists on one; the exchange sends none
+	}
+	library, err := supabase.NewClient(c.url, key, nil)
+	if err != nil {
+		return nil, err
+	}
+	return library.Auth.WithClient(http.Client{Transport: e}), nil
+}

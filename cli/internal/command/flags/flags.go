@@ -1,0 +1,41 @@
+// Package flags holds the flags that several commands have.
+package flags
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Organization adds --organization.
+func Organization(cmd *cobra.Command, target *string) {
+	cmd.Flags().StringVar(target, "organization", "", "`id` of the organization, for a person in several (default tenant_id)")
+}
+
+// Yes adds --yes.
+func Yes(cmd *cobra.Command, target *bool) {
+	cmd.Flags().BoolVarP(target, "yes", "y", false, "do not ask")
+}
+
+// Choice adds a flag that takes one of some words; the first is what the help shows as its default.
+func Choice(cmd *cobra.Command, target *string, name, usage string, words ...string) {
+	cmd.Flags().Var(&choice{target, words}, name, usage+": "+strings.Join(words, ", "))
+	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+type choice struct {
+	target *string
+	words  []string
+}
+
+func (c *choice) String() string { return *c.target }
+func (c *choice) Type() string   { return "word" }
+func (c *choice) Set(word string) error {
+	if !slices.Contains(c.words, word) {
+		return fmt.Errorf("must be one of %s", strings.Join(c.words, ", "))
+	}
+	*c.target = word
+	return nil
+}

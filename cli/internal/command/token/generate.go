@@ -1,0 +1,100 @@
+package token
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/babelon/babelon/cli/internal/client"
+	"github.com/babelon/babelon/cli/internal/command/flags"
+	"github.com/babelon/babelon/cli/internal/config"
+	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/fault"
+)
+
+type generateOptions struct {
+	name, role, organization, output string
+}
+
+func newGenerate(c *connect.Connector) *cobra.Command {
+	o := generateOptions{role: "member"}
+	cmd := &cobra.Command{
+		Use:     "generate NAME",
+		Aliases: []string{"create"},
+		Short:   "Generate a token",
+		Long: `Generates a token pair and prints it, this once: the secret cannot be shown again. On a terminal it is a table; in a
+pipe bare KEY=value lines, as a shell, an .env file or $GITHUB_ENV takes them. toml is a whole .babelon.toml.`,
+		Example: `  babelon token generate "CI/CD Pipeline"
+  babelon token generate laptop --role admin --output toml > .babelon.toml
+  babelon token generate deploy >> "$GITHUB_ENV"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name = args[0]
+			return generate(cmd.Context(), c, o)
+		},
+	}
+	flags.Choice(cmd, &o.role, "role", "what it may do", "viewer", "member", "admin")
+	flags.Choice(cmd, &o.output, "output", "format (default table on a terminal, else env)", "table", "env", "toml", "json")
+	flags.Organization(cmd, &o.organization)
+	return cmd
+}
+
+func generate(ctx context.Context, c *connect.Connector, o generateOptions) error {
+	caller, err := c.PersonFirst(ctx)
+	if err != nil {
+		return err
+	}
+	organization, err := caller.Organization(o.organization)
+	if err != nil {
+		return err
+	}
+	made, err := caller.GenerateToken(ctx, organization, o.name, o.role, uuid.NewString())
+	if err != nil {
+		return err
+	}
+	if err := printPair(c, made, caller.Config, o.output); err != nil {
+		return &fault.Error{Kind: fault.Failure, Err: err,
+			Message: fmt.Sprintf("token %s was generated, but its secret could not be written and is lost: %v", made.ClientID, err),
+			Hint:    "Run `babelon token revoke " + made.ClientID + "`, and generate another."}
+	}
+	c.IO.Notef("The API token is shown this once and cannot be shown again. Store it now.")
+	return nil
+}
+
+// printPair is the one place where a secret is printed.
+func printPair(c *connect.Connector, made client.GeneratedToken, configured *config.Config, output string) error {
+	values := config.Values{
+		URL:            configured.URL,
+		PublishableKey: configured.PublishableKey,
+		ClientID:       made.ClientID,
+		APIToken:       made.APIToken,
+		TenantID:       made.OrganizationID,
+	}
+	if output == "" {
+		output = "env"
+		if c.IO.IsTerminal {
+			output = "table"
+		}
+	}
+	switch output {
+	case "json":
+		return c.IO.JSON(map[string]any{
+			"client_id": made.ClientID, "api_token": made.APIToken.Reveal(), "name": made.Name, "role": made.Role,
+			"organization_id": made.OrganizationID, "created_at": made.CreatedAt,
+		})
+	case "toml":
+		content, err := values.TOML()
+		if err != nil {
+			return err
+		}
+		return c.IO.Print(string(content))
+	case "env":
+		return c.IO.Print(values.Env())
+	default:
+		return c.IO.Table(
+			[]string{"NAME", "CLIENT ID", "API TOKEN", "ROLE"},
+			[][]string{{made.Name, made.ClientID, made.APIToken.Reveal(), made.Role}})
+	}
+}

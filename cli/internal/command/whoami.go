@@ -1,0 +1,49 @@
+package command
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/babelon/babelon/cli/internal/command/flags"
+	"github.com/babelon/babelon/cli/internal/connect"
+)
+
+func newWhoami(c *connect.Connector) *cobra.Command {
+	output := "table"
+	cmd := &cobra.Command{
+		Use:   "whoami",
+		Short: "Show who you are to the server",
+		Long: `Asks the server who it takes you for: the token of the configured pair, else the person who is signed in.
+A wrong, revoked or foreign pair is an error (exit code 4).`,
+		Example: "  babelon whoami\n  babelon whoami --output json",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return whoami(cmd.Context(), c, output) },
+	}
+	flags.Choice(cmd, &output, "output", "format", "table", "json")
+	return cmd
+}
+
+func whoami(ctx context.Context, c *connect.Connector, output string) error {
+	caller, err := c.PairFirst(ctx)
+	if err != nil {
+		return err
+	}
+	me, err := caller.Whoami(ctx)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return c.IO.JSON(me)
+	}
+	text := func(s *string) string { return *cmp.Or(s, new(string)) }
+	return c.IO.Table(
+		[]string{"KIND", "NAME", "ID", "ROLE", "ORGANIZATION", "ORGANIZATION ID"},
+		[][]string{{
+			me.Kind,
+			text(me.TokenName) + text(me.Email),
+			text(me.ClientID) + text(me.UserID),
+			text(me.Role), text(me.OrganizationName), text(me.OrganizationID),
+		}})
+}

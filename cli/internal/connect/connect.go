@@ -1,0 +1,147 @@
+// Package connect decides who acts, a token pair or a person who has signed in, and returns a client for
+// them. It is always one of the two, never both, and a note says which.
+package connect
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/babelon/babelon/cli/internal/client"
+	"github.com/babelon/babelon/cli/internal/config"
+	"github.com/babelon/babelon/cli/internal/credential"
+	"github.com/babelon/babelon/cli/internal/fault"
+	"github.com/babelon/babelon/cli/internal/term"
+)
+
+// A Connector makes clients from the configuration and the sessions.
+type Connector struct {
+	IO        *term.IO
+	Source    config.Source
+	Transport http.RoundTripper
+}
+
+// A Caller is a client and what is known of who calls through it.
+type Caller struct {
+	*client.Client
+	Config *config.Config
+	person bool
+}
+
+// Organization returns the organization to name in a call: the one given, or for a person the configured
+// one. A token has its own and names none.
+func (c *Caller) Organization(given string) (string, error) {
+	switch {
+	case given == "" && c.person:
+		return c.Config.TenantID, nil
+	case given != "" && !config.IsUUID(given):
+		return "", fault.Usagef("`babelon organization list` shows the organizations' ids.", "--organization is not a UUID")
+	}
+	return given, nil
+}
+
+// Config returns the configuration, and warns of what is unwise about it.
+func (c *Connector) Config() (*config.Config, error) {
+	loaded, err := config.Load(c.Source)
+	if err != nil {
+		return nil, err
+	}
+	for _, warning := range loaded.Warnings {
+		c.IO.Notef("warning: %s", warning)
+	}
+	return loaded, nil
+}
+
+// PersonFirst returns who manages: the person who is signed in, else the pair.
+func (c *Connector) PersonFirst(ctx context.Context) (*Caller, error) {
+	loaded, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	caller, err := c.person(ctx, loaded)
+	if errors.Is(err, credential.ErrNoSession) && loaded.Pair != nil {
+		return c.pair(loaded), nil
+	}
+	return caller, explain(err)
+}
+
+// PairFirst returns who works: the pair, else the person who is signed in.
+func (c *Connector) PairFirst(ctx context.Context) (*Caller, error) {
+	loaded, err := c.Config()
+	if err != nil {
+		return nil, err
+	}
+	if loaded.Pair != nil {
+		return c.pair(loaded), nil
+	}
+	caller, err := c.person(ctx, loaded)
+	return caller, explain(err)
+}
+
+func explain(err error) error {
+	if errors.Is(err, credential.ErrNoSession) {
+		return fault.Usagef("Set "+config.EnvClientID+" and "+config.EnvAPIToken+", put both into "+config.FileName+", or run `babelon login`.",
+			"no token pair is configured, and nobody is signed in")
+	}
+	return err
+}
+
+func (c *Connector) pair(loaded *config.Config) *Caller {
+	c.IO.Notef("acting as token %s from %s", loaded.Pair.ClientID, loaded.PairSource)
+	return &Caller{Client: client.New(loaded, c.Transport).WithPair(*loaded.Pair, loaded.TenantID), Config: loaded}
+}
+
+func (c *Connector) person(ctx context.Context, loaded *config.Config) (*Caller, error) {
+	session, err := c.session(ctx, loaded)
+	if err != nil {
+		return nil, err
+	}
+	c.IO.Notef("acting as %s, who is signed in", session.Email)
+	return &Caller{Client: client.New(loaded, c.Transport).WithSession(session.AccessToken), Config: loaded, person: true}, nil
+}
+
+// margin is how long a session must still last to be used as it is.
+const margin = 30 * time.Second
+
+// session returns the session of who is signed in, refreshed where it is due, or credential.ErrNoSession.
+func (c *Connector) session(ctx context.Context, loaded *config.Config) (credential.Session, error) {
+	sessions, err := c.Sessions()
+	if err != nil {
+		return credential.Session{}, credential.ErrNoSession // there is no place where one could be
+	}
+	due := func(s credential.Session) bool { return s.ExpiresAt.Sub(c.IO.Now()) < margin }
+	session, err := sessions.Load(loaded.URL)
+	if err != nil || !due(session) {
+		return session, err
+	}
+	unlock, err := sessions.Lock(ctx, loaded.URL)
+	if err != nil {
+		return session, err
+	}
+	defer unlock()
+	session, err = sessions.Load(loaded.URL) // somebody else may have refreshed it meanwhile
+	if err != nil || !due(session) {
+		return session, err
+	}
+	next, err := client.New(loaded, c.Transport).Refresh(ctx, session.RefreshToken)
+	var f *fault.Error
+	if errors.As(err, &f) && f.Kind == fault.Authentication {
+		return session, &fault.Error{Kind: fault.Authentication, Message: "the session has ended", Hint: "Run `babelon login`.", Err: err}
+	}
+	if err != nil {
+		return session, err
+	}
+	return next, sessions.Save(loaded.URL, next)
+}
+
+// Sessions returns where sessions are kept: under the user's configuration directory.
+func (c *Connector) Sessions() (credential.Sessions, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return credential.Sessions{}, fault.Usagef("Set HOME.", "there is no place to keep a session: %w", err)
+	}
+	return credential.Sessions{Dir: filepath.Join(dir, "babelon", "sessions")}, nil
+}

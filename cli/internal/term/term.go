@@ -1,0 +1,196 @@
+// Package term talks to the person at the terminal, and to the pipe that stands in for one.
+//
+// Results go to Out and nothing else does. What is for a person goes to Err: prompts, warnings, notes and
+// errors. A question is asked on the terminal itself, so that standard input stays data; where there is no
+// terminal nothing is asked, and the command says which flag answers instead. A secret that is typed is
+// not shown, and one that is read from a pipe is the first line of it.
+package term
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/babelon/babelon/cli/internal/credential"
+	"github.com/babelon/babelon/cli/internal/fault"
+)
+
+// IO is where a command reads and writes.
+type IO struct {
+	In         io.Reader
+	Out, Err   io.Writer
+	IsTerminal bool // Out is a terminal: results are for a person
+	Now        func() time.Time
+}
+
+// Notef writes a line for the person.
+func (s *IO) Notef(format string, args ...any) {
+	fmt.Fprintf(s.Err, format+"\n", args...)
+}
+
+// Print writes a result.
+func (s *IO) Print(text string) error {
+	if _, err := io.WriteString(s.Out, text); err != nil {
+		return &fault.Error{Kind: fault.Failure, Message: "cannot write the result: " + err.Error(), Err: err}
+	}
+	return nil
+}
+
+// JSON writes a result as indented JSON.
+func (s *IO) JSON(result any) error {
+	text, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return err
+	}
+	return s.Print(string(text) + "\n")
+}
+
+// Table writes rows: aligned under a header for a person; for a pipe as tab-separated values without one.
+func (s *IO) Table(header []string, rows [][]string) error {
+	var text strings.Builder
+	if !s.IsTerminal {
+		for _, row := range rows {
+			fmt.Fprintln(&text, strings.Join(clean(row), "\t"))
+		}
+		return s.Print(text.String())
+	}
+	aligned := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
+	for _, row := range append([][]string{header}, rows...) {
+		fmt.Fprintln(aligned, strings.Join(clean(row), "\t"))
+	}
+	_ = aligned.Flush() // into memory
+	return s.Print(text.String())
+}
+
+// clean keeps what others wrote, such as names, from breaking a row or moving the cursor.
+func clean(row []string) []string {
+	cells := make([]string, len(row))
+	for i, cell := range row {
+		cells[i] = strings.Map(func(r rune) rune {
+			if r < ' ' || r >= 0x7f && r < 0xa0 {
+				return '\uFFFD'
+			}
+			return r
+		}, cell)
+	}
+	return cells
+}
+
+// Time formats a time for a table: how long ago for a person, RFC 3339 for a pipe; nil as "never".
+func (s *IO) Time(t *time.Time) string {
+	switch {
+	case t == nil && s.IsTerminal:
+		return "never"
+	case t == nil:
+		return ""
+	case !s.IsTerminal:
+		return t.UTC().Format(time.RFC3339)
+	}
+	switch ago := s.Now().Sub(*t); {
+	case ago < time.Minute:
+		return "just now"
+	case ago < time.Hour:
+		return fmt.Sprintf("%d min ago", ago/time.Minute)
+	case ago < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", ago/time.Hour)
+	case ago < 30*24*time.Hour:
+		return fmt.Sprintf("%d days ago", ago/(24*time.Hour))
+	default:
+		return t.Local().Format(time.DateOnly)
+	}
+}
+
+// maxLine is more than any answer or secret needs.
+const maxLine = 4 << 10
+
+// SecretFromStdin reads the first line of standard input.
+func (s *IO) SecretFromStdin(what string) (credential.Secret, error) {
+	line, err := bufio.NewReader(io.LimitReader(s.In, maxLine)).ReadString('\n')
+	line = strings.TrimRight(line, "\r\n")
+	if err != nil && !errors.Is(err, io.EOF) || line == "" {
+		return credential.Secret{}, fault.Usagef("", "standard input has no %s", what)
+	}
+	return credential.NewSecret(line), nil
+}
+
+// errNoTerminal is what asking returns where nobody can answer.
+var errNoTerminal = errors.New("there is no terminal to ask on")
+
+// Confirm asks a yes-or-no question and returns whether the answer was yes. instead is the hint where
+// nobody can answer.
+func (s *IO) Confirm(ctx context.Context, question, instead string) (bool, error) {
+	answer, err := s.ask(ctx, question+" [y/N] ", instead, readLine)
+	if err != nil {
+		return false, err
+	}
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes", nil
+}
+
+// Line asks for a line of text.
+func (s *IO) Line(ctx context.Context, question, instead string) (string, error) {
+	answer, err := s.ask(ctx, question+" ", instead, readLine)
+	return strings.TrimSpace(answer), err
+}
+
+// Secret asks for a secret, without showing what is typed.
+func (s *IO) Secret(ctx context.Context, question, instead string) (credential.Secret, error) {
+	answer, err := s.ask(ctx, question+" ", instead, func(tty *os.File) (string, error) {
+		typed, err := term.ReadPassword(int(tty.Fd()))
+		fmt.Fprintln(tty)
+		return string(typed), err
+	})
+	return credential.NewSecret(answer), err
+}
+
+func readLine(tty *os.File) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(tty, maxLine)).ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return line, err
+}
+
+// ask prints the question on the terminal and reads the answer. An interrupt ends it at once and leaves the
+// terminal as it was.
+func (s *IO) ask(ctx context.Context, question, instead string, read func(*os.File) (string, error)) (string, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return "", &fault.Error{Kind: fault.Usage, Message: errNoTerminal.Error(), Hint: instead, Err: errNoTerminal}
+	}
+	defer tty.Close()
+	before, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		return "", fmt.Errorf("reading the terminal's state: %w", err)
+	}
+	fmt.Fprint(tty, question)
+	type result struct {
+		text string
+		err  error
+	}
+	answered := make(chan result, 1)
+	go func() {
+		text, err := read(tty)
+		answered <- result{text, err}
+	}()
+	select {
+	case r := <-answered:
+		if r.err != nil {
+			return "", fmt.Errorf("reading from the terminal: %w", r.err)
+		}
+		return r.text, nil
+	case <-ctx.Done():
+		_ = term.Restore(int(tty.Fd()), before)
+		fmt.Fprintln(tty)
+		return "", &fault.Error{Kind: fault.Interrupted, Message: "interrupted", Err: ctx.Err()}
+	}
+}

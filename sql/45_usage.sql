@@ -1,0 +1,244 @@
+-- Counting uses: of every request, exactly, and never in a request's way.
+--
+-- A token's own row is never written when it is used: every request with a hot token would queue behind
+-- that row, and its revocation behind all of them. There are two ways instead.
+--
+--   Journal   Each use, of reads too, is a message in the write-ahead log, "<token id> used <microseconds since
+--             1970>": no lock, no transaction ID, no commit to flush, and it survives a rollback. collect_usage() folds the messages into the
+--             counters. A logical replication slot keeps them until then, and a migration cannot make one:
+--             an operator calls enable_usage_journal() once.
+--   Counters  Where no journal is kept, a read-write request adds to a counter row of its token that nobody
+--             holds; so a token has as many rows as it ever had requests at the same time. Read-only
+--             requests cannot write, and are not recorded.
+
+create table babelon_private.api_token_uses (
+  id             bigint      not null generated always as identity,
+  token_id       uuid        not null,
+  uses           bigint      not null default 0,
+  last_used_at   timestamptz,
+  denials        bigint      not null default 0,
+  last_denied_at timestamptz,
+  constraint api_token_uses_pkey primary key (id),
+  constraint api_token_uses_token_id_fkey foreign key (token_id)
+    references babelon_private.api_tokens (id) on delete cascade
+) with (fillfactor = 50);  -- room for updates in place
+create index api_token_uses_token_id_idx on babelon_private.api_token_uses (token_id);
+
+-- One row while the journal is on, none while it is off.
+create table babelon_private.usage_journal (
+  id            boolean     not null default true,
+  slot_name     name        not null,
+  folded_before pg_lsn      not null,
+  as_of         timestamptz not null,
+  restarted_at  timestamptz,
+  constraint usage_journal_pkey primary key (id),
+  constraint usage_journal_one_row_check check (id)
+);
+
+-- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
+alter table babelon_private.api_token_uses enable row level security;
+alter table babelon_private.usage_journal  enable row level security;
+
+comment on table babelon_private.api_token_uses is
+  'Usage counters; a token''s are the sums and maxima over its rows. Denials: right secret, but revoked; known with the journal only.';
+comment on table babelon_private.usage_journal is
+  'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
+
+create function babelon_private.count_use(used_token_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update babelon_private.api_token_uses u
+     set uses = u.uses + 1,
+         last_used_at = greatest(u.last_used_at, clock_timestamp())
+   where u.id = (
+     select free.id
+       from babelon_private.api_token_uses free
+      where free.token_id = used_token_id
+      limit 1
+        for no key update skip locked);
+  if not found then
+    insert into babelon_private.api_token_uses (token_id, uses, last_used_at)
+    values (used_token_id, 1, clock_timestamp());
+  end if;
+end
+$$;
+
+-- The output plugin wants a publication; one without tables keeps everybody's rows out of the decoding.
+create publication babelon_usage;
+
+-- A slot belongs to one database, its name to the whole server.
+create function babelon_private.create_usage_slot(slot_name name)
+returns pg_lsn
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_drop_replication_slot(s.slot_name)  -- a lost one, or one that an earlier try left behind
+     from pg_replication_slots s where s.slot_name = create_usage_slot.slot_name;
+  return (pg_create_logical_replication_slot(slot_name, 'pgoutput')).lsn;
+end
+$$;
+
+create function babelon_private.enable_usage_journal()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  slot  constant name := 'babelon_usage_' || (select oid from pg_database where datname = current_database());
+  start pg_lsn;
+begin
+  if exists (select from babelon_private.usage_journal) then
+    return;
+  elsif current_setting('wal_level') <> 'logical' then
+    raise object_not_in_prerequisite_state using
+      message = format('the usage journal needs wal_level = logical, and it is %s', current_setting('wal_level')),
+      hint = 'Set it and restart the server, as hosted Supabase has it; until then read-only requests are not counted.';
+  end if;
+  -- First: a transaction that has written cannot make a slot.
+  start := babelon_private.create_usage_slot(slot);
+  insert into babelon_private.usage_journal (slot_name, folded_before, as_of)
+  values (slot, start, clock_timestamp());
+
+  if exists (select from pg_extension where extname = 'pg_cron') then
+    execute 'select cron.schedule($1, $2, $3)'
+      using 'babelon-collect-usage', '10 seconds', 'select babelon_private.collect_usage()';
+  end if;
+end
+$$;
+
+create function babelon_private.disable_usage_journal()
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  slot name;
+begin
+  perform babelon_private.collect_usage();
+  delete from babelon_private.usage_journal returning slot_name into slot;
+  perform pg_drop_replication_slot(s.slot_name) from pg_replication_slots s where s.slot_name = slot;
+
+  if exists (select from pg_extension where extname = 'pg_cron') then
+    execute 'select cron.unschedule(jobname) from cron.job where jobname = $1' using 'babelon-collect-usage';
+  end if;
+end
+$$;
+
+-- Folds the journal into the counters, and returns how far they go in time; NULL where no journal is kept.
+--
+-- Exactly once: peeking leaves the slot where it is, and how far was folded commits with the counters. Only
+-- the next collection lets the slot forget what that one committed.
+-- Bounded, when it is asked to be: it decodes at most max_bytes of log, whoever wrote them, and folds at most
+-- max_messages. Without bounds it also makes a lost slot anew, which waits for all transactions under way.
+create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
+returns timestamptz
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- pgoutput's 'M', flags, LSN, our prefix and its NUL, and the length come before what was written.
+  header_length constant int := 1 + 1 + 8 + length('babelon.use') + 1 + 4;
+  journal babelon_private.usage_journal;
+  slot    record;
+  reach   record;
+  goal    pg_lsn;
+begin
+  -- One collector at a time; whoever comes meanwhile is content with what there is.
+  if not pg_try_advisory_xact_lock(hashtextextended('babelon.collect_usage', 0)) then
+    return (select j.as_of from babelon_private.usage_journal j);
+  end if;
+  select * into journal from babelon_private.usage_journal;
+  if not found then
+    return null;
+  end if;
+
+  select s.confirmed_flush_lsn, s.active, s.wal_status into slot
+    from pg_replication_slots s where s.slot_name = journal.slot_name;
+  if not found or slot.wal_status = 'lost' then
+    if max_bytes is null then
+      journal.folded_before := babelon_private.create_usage_slot(journal.slot_name);
+      journal.as_of := clock_timestamp();
+      update babelon_private.usage_journal
+         set folded_before = journal.folded_before, as_of = journal.as_of, restarted_at = journal.as_of;
+      raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', journal.as_of
+        using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
+    end if;
+    return journal.as_of;
+  elsif slot.active then
+    return journal.as_of;
+  end if;
+
+  -- What starts before this has been counted, and the slot passes over it from now on.
+  if journal.folded_before > slot.confirmed_flush_lsn then
+    perform pg_replication_slot_advance(journal.slot_name, journal.folded_before);
+  end if;
+
+  -- Where this mark is found, everything that was journalled by now has been found. A slot yields flushed log
+  -- only; PostgreSQL 17 can flush it with the mark, before that it is found by a later collection.
+  execute case when current_setting('server_version_num')::int >= 170000
+    then 'select pg_logical_emit_message(false, $1, $2, true)'
+    else 'select pg_logical_emit_message(false, $1, $2)' end
+    using 'babelon.use', concat_ws(' ', '00000000-0000-0000-0000-000000000000', 'mark', (extract(epoch from clock_timestamp()) * 1000000)::bigint);
+  goal := least(pg_current_wal_flush_lsn(), journal.folded_before + max_bytes::numeric);
+
+  with peeked as (
+    select m.lsn, m.data
+      from pg_logical_slot_peek_binary_changes(journal.slot_name, goal, max_messages,
+             'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
+  ), messages as (
+    select encode(substr(p.data, header_length + 1), 'escape') as content
+      from peeked p
+     where substr(p.data, 11, 12) = 'babelon.use\000'
+  ), entries as (
+    -- Whoever can run SQL can write such a message; what does not look like ours is passed over.
+    select split_part(content, ' ', 1)::uuid as token_id,
+           split_part(content, ' ', 2) as outcome,
+           timestamptz 'epoch' + split_part(content, ' ', 3)::bigint * interval '1 microsecond' as at
+      from messages
+     where content ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} (used|denied|mark) [0-9]{1,16}$'
+  ), folded as (
+    select e.token_id,
+           count(*)  filter (where e.outcome = 'used')   as uses,
+           max(e.at) filter (where e.outcome = 'used')   as last_used_at,
+           count(*)  filter (where e.outcome = 'denied') as denials,
+           max(e.at) filter (where e.outcome = 'denied') as last_denied_at
+      from entries e
+      join babelon_private.api_tokens t on t.id = e.token_id
+     group by e.token_id
+  ), updated as (
+    update babelon_private.api_token_uses c
+       set uses           = c.uses + f.uses,
+           last_used_at   = greatest(c.last_used_at, f.last_used_at),
+           denials        = c.denials + f.denials,
+           last_denied_at = greatest(c.last_denied_at, f.last_denied_at)
+      from folded f
+     where c.id = (select min(x.id) from babelon_private.api_token_uses x where x.token_id = f.token_id)
+    returning c.token_id
+  ), inserted as (
+    insert into babelon_private.api_token_uses (token_id, uses, last_used_at, denials, last_denied_at)
+    select f.* from folded f where f.token_id not in (select u.token_id from updated u)
+  )
+  select (select count(*) from peeked) as found,
+         (select max(p.lsn) from peeked p) as last_lsn,
+         (select max(e.at) from entries e) as last_at
+    into reach;
+
+  if reach.found >= max_messages then
+    goal := reach.last_lsn;  -- where the last one ends; there may be more behind it
+  end if;
+  journal.as_of := greatest(journal.as_of, reach.last_at);
+  update babelon_private.usage_journal set folded_before = goal, as_of = journal.as_of;
+  return journal.as_of;
+end
+$$;
+
+comment on function babelon_private.enable_usage_journal is
+  'Switches the usage journal on, and schedules its collection where pg_cron is installed; idempotent. Call it as a statement of its own: it makes a replication slot, which a transaction that has written cannot.';
+comment on function babelon_private.disable_usage_journal is
+  'Collects what is in the usage journal, switches it off and drops its replication slot; uses under way at that moment may be missed.';
+comment on function babelon_private.collect_usage is
+  'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. max_bytes and max_messages bound the work.';

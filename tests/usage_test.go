@@ -1,0 +1,300 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// journal writes messages to the usage journal as that many requests with the token would, at a pace that
+// requests could not reach.
+func journal(t *testing.T, p pair, uses int) {
+	t.Helper()
+	_, err := connect(t, project.DatabaseURL).Exec(t.Context(), `
+		select count(pg_logical_emit_message(false, 'babelon.use',
+		         concat_ws(' ', t.id, 'used', (extract(epoch from clock_timestamp()) * 1000000)::bigint)))
+		  from babelon_private.api_tokens t, generate_series(1, $2) where t.client_id = $1`, p.ClientID, uses)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// collect folds the whole journal.
+func collect(t *testing.T) {
+	t.Helper()
+	if _, err := connect(t, project.DatabaseURL).Exec(t.Context(), "select babelon_private.collect_usage()"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUse_of_a_revoked_token_whose_secret_was_right_shows_in_the_list(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	token.caller().get(t, "deployments").want(t, 200, "")
+	revoke(t, token)
+	for range 3 {
+		token.caller().get(t, "deployments").want(t, 401, "BBL_TOKEN_REVOKED")
+	}
+	pair{ClientID: token.ClientID, APIToken: replaceLast(token.APIToken)}.caller().get(t, "deployments").want(t, 401, "BBL_INVALID_TOKEN")
+	row := list(t, organization)[token.ClientID]
+	if row.Uses != 1 || row.Denials != 3 || row.LastDeniedAt == nil || row.LastDeniedAt.Before(*row.RevokedAt) {
+		t.Errorf("1 use and 3 denials are listed as %+v", row)
+	}
+}
+
+func TestA_collection_that_is_rolled_back_cancelled_or_killed_loses_nothing_and_counts_nothing_twice(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	const uses = 20_000
+	for name, interrupt := range map[string]func(*testing.T, *pgx.Conn){
+		"rolled back": func(t *testing.T, db *pgx.Conn) {
+			tx, err := db.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.Exec(t.Context(), "select babelon_private.collect_usage()"); err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"cancelled": func(t *testing.T, db *pgx.Conn) {
+			_, err := db.Exec(t.Context(), "set statement_timeout = '2ms'; select babelon_private.collect_usage()")
+			wantSQLState(t, "a collection of 2 ms", err, "57014")
+		},
+		"killed": func(t *testing.T, db *pgx.Conn) {
+			tx, err := db.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.Exec(t.Context(), "select babelon_private.collect_usage()"); err != nil {
+				t.Fatal(err)
+			}
+			_, err = tx.Exec(t.Context(), "select pg_terminate_backend(pg_backend_pid())")
+			wantSQLState(t, "a killed collector", err, "57P01")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := list(t, organization)[token.ClientID].Uses
+			journal(t, token, uses)
+			interrupt(t, connect(t, project.SuperuserDatabaseURL))
+			collect(t)
+			collect(t) // again: what was folded is not folded twice
+			if counted := list(t, organization)[token.ClientID].Uses - before; counted != uses {
+				t.Errorf("%d uses were counted as %d", uses, counted)
+			}
+		})
+	}
+}
+
+func TestCollectors_at_the_same_time_neither_wait_nor_count_twice(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	journal(t, token, 1000)
+	first, err := connect(t, project.SuperuserDatabaseURL).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Exec(t.Context(), "select babelon_private.collect_usage()"); err != nil {
+		t.Fatal(err)
+	}
+	// Meanwhile a list is content with what was committed before, and an operator's collection too.
+	row := list(t, organization)[token.ClientID]
+	if row.Uses != 0 || row.UsageAsOf == nil {
+		t.Errorf("an uncommitted collection shows: %+v", row)
+	}
+	collect(t)
+	if err := first.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if row := list(t, organization)[token.ClientID]; row.Uses != 1000 {
+		t.Errorf("1000 uses were counted as %d", row.Uses)
+	}
+}
+
+func TestNo_backlog_makes_a_list_fail_and_usage_as_of_says_how_far_it_is(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	// More messages than one list folds, and foreign rows in between that it has to read past.
+	const uses = 120_000
+	db := connect(t, project.DatabaseURL)
+	for range 2 {
+		journal(t, token, uses/2)
+		_, err := db.Exec(t.Context(), `create table public.bulk as select repeat('x', 500) as filler from generate_series(1, 60000); drop table public.bulk`)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	backlogged := time.Now()
+	var seen int64
+	for lists := 1; seen < uses; lists++ {
+		rows := []listed{}
+		answer := person("owner").rpc(t, "list_api_tokens", args{"organization_id": organization})
+		answer.into(t, &rows)
+		if rows[0].Uses < seen || lists > 30 {
+			t.Fatalf("list %d: %d uses after %d", lists, rows[0].Uses, seen)
+		}
+		if lists == 1 && !rows[0].UsageAsOf.Before(backlogged) {
+			t.Errorf("the first list claims to be complete as of %v", rows[0].UsageAsOf)
+		}
+		seen = rows[0].Uses
+	}
+	list(t, organization)
+	if row := list(t, organization)[token.ClientID]; row.Uses != uses || row.UsageAsOf.Before(backlogged) {
+		t.Errorf("in the end %d uses as of %v", row.Uses, row.UsageAsOf)
+	}
+}
+
+// listed is a row of the list, where `token` is a pair.
+type listed = token
+
+func TestA_lost_slot_fails_no_list_and_the_collector_makes_it_anew_and_says_so(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	collect(t)
+	var warnings []string
+	config, err := pgx.ParseConfig(project.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { warnings = append(warnings, n.Message) }
+	db, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	if _, err := db.Exec(t.Context(), "select pg_drop_replication_slot(slot_name) from babelon_private.usage_journal"); err != nil {
+		t.Fatal(err)
+	}
+	token.caller().get(t, "deployments").want(t, 200, "")
+	list(t, organization)
+
+	if _, err := db.Exec(t.Context(), "select babelon_private.collect_usage()"); err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(warnings, "\n"); !strings.Contains(said, "starts anew") {
+		t.Errorf("the collector said %q", said)
+	}
+	token.caller().get(t, "deployments").want(t, 200, "")
+	if row := list(t, organization)[token.ClientID]; row.Uses != 1 {
+		t.Errorf("one use after the restart was counted as %d", row.Uses)
+	}
+}
+
+func TestThe_journal_can_be_switched_off_and_on_and_without_it_reads_are_not_counted_and_the_list_says_so(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	db := connect(t, project.DatabaseURL)
+	do := func(function string) {
+		t.Helper()
+		if _, err := db.Exec(t.Context(), "select babelon_private."+function+"()"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slots := func() (n int) {
+		if err := db.QueryRow(t.Context(), "select count(*) from pg_replication_slots").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	token.caller().get(t, "deployments").want(t, 200, "")
+	withoutJournal(t)
+	do("disable_usage_journal") // again changes nothing
+	if slots() != 0 {
+		t.Error("a slot is left, which keeps the log for ever")
+	}
+
+	for range 3 {
+		token.caller().get(t, "deployments").want(t, 200, "")
+		token.caller().send(t, http.MethodPost, "deployments", "public", args{"service": "api"}).want(t, 201, "")
+	}
+	if row := list(t, organization)[token.ClientID]; row.Uses != 4 || row.UsageAsOf != nil {
+		t.Errorf("1 use before and 3 writes after are listed as %+v", row)
+	}
+
+	do("enable_usage_journal")
+	do("enable_usage_journal")
+	if slots() != 1 {
+		t.Errorf("%d slots", slots())
+	}
+	token.caller().get(t, "deployments").want(t, 200, "")
+	if row := list(t, organization)[token.ClientID]; row.Uses != 5 || row.UsageAsOf == nil {
+		t.Errorf("one read later: %+v", row)
+	}
+}
+
+// withoutJournal switches the journal off until the test ends.
+func withoutJournal(t *testing.T) {
+	t.Helper()
+	call := func(function string) {
+		ctx := context.Background()
+		db, err := pgx.Connect(ctx, project.DatabaseURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close(ctx)
+		if _, err := db.Exec(ctx, "select babelon_private."+function+"()"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call("disable_usage_journal")
+	t.Cleanup(func() { call("enable_usage_journal") })
+}
+
+func TestSwitching_the_journal_on_says_what_is_missing_when_no_slot_is_free(t *testing.T) {
+	ctx := t.Context()
+	url, err := project.NewDatabase(ctx, "unjournalled")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := connect(t, url)
+	sql, err := migration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(ctx, sql); err != nil {
+		t.Fatal(err)
+	}
+	var free int
+	if err := db.QueryRow(ctx, "select current_setting('max_replication_slots')::int - count(*) from pg_replication_slots").Scan(&free); err != nil {
+		t.Fatal(err)
+	}
+	for i := range free {
+		slot := fmt.Sprintf("filler_%d", i)
+		if _, err := db.Exec(ctx, "select pg_create_physical_replication_slot($1)", slot); err != nil {
+			t.Fatal(err)
+		}
+		defer db.Exec(ctx, "select pg_drop_replication_slot($1)", slot)
+	}
+	_, err = db.Exec(ctx, "select babelon_private.enable_usage_journal()")
+	wantSQLState(t, "without a free slot", err, "53400")
+	var on bool
+	if err := db.QueryRow(ctx, "select exists (select from babelon_private.usage_journal)").Scan(&on); err != nil || on {
+		t.Errorf("the journal is on without a slot (%v)", err)
+	}
+}
+
+func TestWhat_is_no_entry_of_ours_in_the_log_is_passed_over(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	db := connect(t, project.DatabaseURL)
+	for _, content := range []string{"", "x", "a b c", "00000000-0000-0000-0000-000000000000 used 1", "00000000-0000-0000-0000-000000000000 used 99999999999999999999", "\x01\xff", token.ClientID + " used 1"} {
+		for _, prefix := range []string{"babelon.use", "babelon.us", "babelon.used", "other"} {
+			if _, err := db.Exec(t.Context(), "select pg_logical_emit_message(false, $1, $2::bytea)", prefix, []byte(content)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	token.caller().get(t, "deployments").want(t, 200, "")
+	collect(t)
+	if row := list(t, organization)[token.ClientID]; row.Uses != 1 {
+		t.Errorf("one use was counted as %d", row.Uses)
+	}
+}
