@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -32,7 +32,7 @@ func Main() int {
 
 	dir, err := os.Getwd()
 	if err != nil {
-		return report(ctx, fault.Usagef("", "cannot tell the working directory: %w", err))
+		return report(fault.Usagef("", "cannot tell the working directory: %w", err))
 	}
 	connector := &connect.Connector{
 		IO: &terminal.IO{
@@ -49,26 +49,26 @@ func Main() int {
 			MaxResponseHeaderBytes: 256 << 10,
 		},
 	}
-	return report(ctx, command.New(connector).ExecuteContext(ctx))
+	return report(command.Execute(ctx, connector))
 }
 
 // report prints an error and returns the exit code for it.
-func report(ctx context.Context, err error) int {
+func report(err error) int {
 	if err == nil {
 		return 0
 	}
-	var f *fault.Error
-	if !errors.As(err, &f) {
-		// Cobra's, about the command line; it may suggest commands on further lines.
-		message, more, _ := strings.Cut(err.Error(), "\n")
-		f = fault.Usagef(strings.Join(strings.Fields(more+" Run `babelon --help`."), " "), "%s", message)
-	}
-	if ctx.Err() != nil {
-		f = &fault.Error{Kind: fault.Interrupted, Message: "interrupted"}
-	}
-	fmt.Fprintln(os.Stderr, "error:", f)
+	f := &fault.Error{Kind: fault.Failure, Message: err.Error()}
+	errors.As(err, &f)
+	show("error: " + f.Error())
 	if f.Hint != "" {
-		fmt.Fprintln(os.Stderr, "hint:", f.Hint)
+		show("hint: " + f.Hint)
 	}
 	return int(f.Kind)
+}
+
+// show prints a line to standard error. A secret can have got into it where none belongs, such as in place
+// of a command or a key.
+func show(line string) {
+	secret := regexp.MustCompile(`bbl_tok_[0-9A-Za-z]+`)
+	fmt.Fprintln(os.Stderr, terminal.Clean(secret.ReplaceAllString(line, "bbl_tok_[redacted]")))
 }

@@ -110,13 +110,13 @@ type GeneratedToken struct {
 type args map[string]string
 
 // Whoami returns who the server takes the caller for.
-func (c *Client) Whoami(ctx context.Context) (me Identity, err error) {
-	return me, c.call(ctx, "whoami", args{}, true, &me)
+func (c *Client) Whoami(ctx context.Context) (Identity, error) {
+	return call[Identity](ctx, c, "whoami", args{}, true)
 }
 
 // CreateOrganization makes an organization that the caller, a person, owns.
-func (c *Client) CreateOrganization(ctx context.Context, name string) (made Organization, err error) {
-	return made, c.call(ctx, "create_organization", args{"name": name}, false, &made)
+func (c *Client) CreateOrganization(ctx context.Context, name string) (Organization, error) {
+	return call[Organization](ctx, c, "create_organization", args{"name": name}, false)
 }
 
 // Organizations returns the organizations that the caller belongs to.
@@ -139,19 +139,30 @@ func (c *Client) Members(ctx context.Context, organizationID string) ([]Member, 
 }
 
 // SetMember adds somebody to an organization, or changes their role in it.
-func (c *Client) SetMember(ctx context.Context, organizationID, email, role string) (member Member, err error) {
-	return member, c.call(ctx, "set_member", args{"email": email, "role": role, "organization_id": organizationID}, true, &member)
+func (c *Client) SetMember(ctx context.Context, organizationID, email, role string) (Member, error) {
+	return call[Member](ctx, c, "set_member", args{"email": email, "role": role, "organization_id": organizationID}, true)
 }
 
-// RemoveMember removes somebody from an organization.
+// RemoveMember removes somebody from an organization. It is not sent again after a lost answer: the second
+// time would say that there is no such member.
 func (c *Client) RemoveMember(ctx context.Context, organizationID, email string) error {
-	return c.call(ctx, "remove_member", args{"email": email, "organization_id": organizationID}, false, nil)
+	_, err := c.rpc(ctx, "babelon", "remove_member",
+		args{"email": email, "organization_id": organizationID}.body(), maxBody, false, nil)
+	return err
 }
 
 // GenerateToken makes a token. requestID is a UUID of this one wish: sent again, it replaces what it made.
-func (c *Client) GenerateToken(ctx context.Context, organizationID, name, role, requestID string) (made GeneratedToken, err error) {
-	return made, c.call(ctx, "generate_api_token",
-		args{"name": name, "role": role, "organization_id": organizationID, "request_id": requestID}, true, &made)
+func (c *Client) GenerateToken(ctx context.Context, organizationID, name, role, requestID string) (GeneratedToken, error) {
+	made, err := call[GeneratedToken](ctx, c, "generate_api_token",
+		args{"name": name, "role": role, "organization_id": organizationID, "request_id": requestID}, true)
+	if err != nil {
+		return made, err
+	}
+	// They go into files and shells without quotes, so they must be what they look like.
+	if credential.CheckClientID(made.ClientID) != nil || credential.CheckSecret(made.APIToken.Reveal()) != nil || !config.IsUUID(made.OrganizationID) {
+		return made, &fault.Error{Kind: fault.Unavailable, Message: "the answer is not a token pair"}
+	}
+	return made, nil
 }
 
 // Tokens returns the tokens of an organization, active ones first, newest first.
@@ -162,8 +173,8 @@ func (c *Client) Tokens(ctx context.Context, organizationID string) ([]Token, er
 }
 
 // RevokeToken revokes a token for good; again, it changes nothing.
-func (c *Client) RevokeToken(ctx context.Context, clientID string) (revoked Token, err error) {
-	return revoked, c.call(ctx, "revoke_api_token", args{"client_id": clientID}, true, &revoked)
+func (c *Client) RevokeToken(ctx context.Context, clientID string) (Token, error) {
+	return call[Token](ctx, c, "revoke_api_token", args{"client_id": clientID}, true)
 }
 
 var functionName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -193,12 +204,13 @@ func (a args) body() map[string]string {
 	return given
 }
 
-func (c *Client) call(ctx context.Context, function string, arguments args, idempotent bool, into any) error {
+// call calls a function of ours that returns one object.
+func call[Result any](ctx context.Context, c *Client, function string, arguments args, idempotent bool) (result Result, err error) {
 	e, err := c.rpc(ctx, "babelon", function, arguments.body(), maxBody, idempotent, nil)
-	if err != nil || into == nil {
-		return err
+	if err == nil {
+		err = e.decode(&result)
 	}
-	return e.decode(into)
+	return result, err
 }
 
 func (c *Client) rpc(ctx context.Context, schema, function string, body any, limit int64, idempotent bool, query url.Values) (*exchange, error) {
@@ -207,14 +219,15 @@ func (c *Client) rpc(ctx context.Context, schema, function string, body any, lim
 	if query != nil {
 		count = countAll
 	}
-	c.postgrest(schema, e).Rpc(function, count, body)
-	return e, e.err
+	library := c.postgrest(schema, e)
+	library.Rpc(function, count, body)
+	return e.result(library.ClientError)
 }
 
 func (c *Client) view(ctx context.Context, name string, query url.Values) (*exchange, error) {
 	e := c.exchange(ctx, maxBody, true, query)
-	_, _, _ = c.postgrest("babelon", e).From(name).Select("*", countAll, false).Execute() // the exchange knows better
-	return e, e.err
+	_, _, err := c.postgrest("babelon", e).From(name).Select("*", countAll, false).Execute()
+	return e.result(err)
 }
 
 func (c *Client) exchange(ctx context.Context, limit int64, idempotent bool, query url.Values) *exchange {

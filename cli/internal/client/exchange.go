@@ -2,12 +2,14 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -93,7 +95,8 @@ func (e *exchange) attempt(request *http.Request) (*http.Response, error) {
 
 	response, err := e.base.RoundTrip(attempt)
 	if err != nil {
-		return nil, e.retryIf(e.idempotent, 0, e.unreachable(attempt.URL, err))
+		var certificate *tls.CertificateVerificationError // stays as it is
+		return nil, e.retryIf(e.idempotent && !errors.As(err, &certificate), 0, e.unreachable(attempt.URL, err))
 	}
 	defer response.Body.Close()
 	e.status, e.header = response.StatusCode, response.Header
@@ -109,11 +112,22 @@ func (e *exchange) attempt(request *http.Request) (*http.Response, error) {
 		again := e.status == http.StatusTooManyRequests ||
 			e.idempotent && (e.status == http.StatusBadGateway || e.status == http.StatusServiceUnavailable || e.status == http.StatusGatewayTimeout)
 		return nil, e.retryIf(again, retryAfter(response.Header), e.refusal())
+	case len(e.body) > 0 && !isJSON(response.Header.Get("Content-Type"), e.body):
+		return nil, backoff.Permanent(&fault.Error{Kind: fault.Unavailable, Status: e.status,
+			Message: fmt.Sprintf("%s answered with something other than JSON", attempt.URL.Host), Hint: "Is supabase_url the URL of a Supabase project?"})
 	}
 	response.Body = io.NopCloser(bytes.NewReader(e.body))
 	return response, nil
 }
 
+// isJSON tells an answer of the API from that of something in between, such as a network's sign-in page, and a
+// whole one from one that was cut short where HTTP cannot tell.
+func isJSON(contentType string, body []byte) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")) && json.Valid(body)
+}
+
+// retryIf returns err as a reason to try again, after the server's own delay if it named one, or as final.
 func (e *exchange) retryIf(again bool, after time.Duration, err error) error {
 	switch {
 	case !again || e.ctx.Err() != nil:
@@ -134,6 +148,7 @@ func (d *delayed) Unwrap() []error {
 	return []error{d.error, &backoff.RetryAfterError{Duration: d.after}}
 }
 
+// retryAfter returns the delay that the server asks for, within reason; 0 if it names none.
 func retryAfter(header http.Header) time.Duration {
 	seconds, err := strconv.Atoi(header.Get("Retry-After"))
 	if err != nil || seconds < 0 {
@@ -186,7 +201,7 @@ func (e *exchange) refusal() *fault.Error {
 		f.Hint = "Configure the final address as supabase_url."
 	case e.status == http.StatusTooManyRequests || e.status >= 500:
 		f.Kind = fault.Unavailable
-	case e.status == http.StatusUnauthorized && f.Code == "":
+	case e.status == http.StatusUnauthorized && body.ErrorCode == "" && !fromDatabase(code):
 		f.Kind = fault.Usage // the gateway's: it did not like the API key, and has not looked at the credentials
 		f.Message = "the gateway refused the request: " + f.Message
 		if e.apiKey == "" {
@@ -199,21 +214,44 @@ func (e *exchange) refusal() *fault.Error {
 		f.Hint = "The token is fine; a policy or a missing grant to babelon_token refuses this."
 	case e.status == http.StatusUnauthorized:
 		f.Kind = fault.Authentication
+		if strings.HasPrefix(f.Code, "PGRST") { // about the JWT, which only a session has
+			f.Hint = "Run `babelon login`."
+		}
 	}
 	return f
 }
 
+// fromDatabase tells a code of Babelon, PostgREST or PostgreSQL from that of a gateway.
+func fromDatabase(code string) bool {
+	const sqlstate = len("42501")
+	return strings.HasPrefix(code, "BBL_") || strings.HasPrefix(code, "PGRST") || len(code) == sqlstate
+}
+
+// maxMessage is more than a server has to say about an error.
+const maxMessage = 1000
+
+// scrub makes text of the server's one line of a message.
 func (e *exchange) scrub(text string) string {
+	text = strings.Join(strings.Fields(e.hide(text)), " ")
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	}
+	return text
+}
+
+// hide replaces the secrets that were sent.
+func (e *exchange) hide(text string) string {
 	for _, secret := range e.secrets {
 		text = secret.Scrub(text)
 	}
-	// One line, without what could move a terminal's cursor.
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, text)), " ")
+	return text
+}
+
+// result returns the exchange and how it went. Of an answer that repeats the secrets it was asked with, they
+// are replaced: whatever it is, it may be printed. libraryErr counts where the request was never sent.
+func (e *exchange) result(libraryErr error) (*exchange, error) {
+	e.body = []byte(e.hide(string(e.body)))
+	return e, cmp.Or(e.err, libraryErr)
 }
 
 // decode reads the answer as JSON.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/connect"
 	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
+	"github.com/babelon/babelon/cli/internal/term"
 )
 
 type initOptions struct {
@@ -30,8 +30,8 @@ func newInit(c *connect.Connector) *cobra.Command {
 		Use:   "init",
 		Short: "Write .babelon.toml",
 		Long: `Writes .babelon.toml into this directory, readable by you alone, and names it in .gitignore where this is a git
-work tree. What no flag gives is asked for; the API token is never a flag, but typed or the first line of standard
-input. Without a client ID the file has no pair, which suits an admin who signs in.`,
+work tree. Without --url, what no flag gives is asked for. The API token is never a flag, but typed or the first line
+of standard input. Without a client ID the file has no pair, which suits an admin who signs in.`,
 		Example: `  babelon init
   babelon init --url https://abcdefghijklmnopqrst.supabase.co --publishable-key sb_publishable_… \
     --client-id bbl_cid_0123456789abcdef --token-stdin < token.txt`,
@@ -52,66 +52,75 @@ func initialize(ctx context.Context, c *connect.Connector, o initOptions) error 
 		path = c.Source.File
 	}
 	if _, err := os.Lstat(path); err == nil && !o.force {
-		return fault.Usagef("Use --force to replace it.", "%s exists already", path)
+		return exists(path)
 	}
 
 	o.values.URL = c.Source.URL
-	if err := ask(ctx, c, &o); err != nil {
+	if err := ask(ctx, c.IO, &o); err != nil {
 		return err
 	}
 	content, err := o.values.TOML()
 	if err != nil {
 		return err
 	}
+	if err := ignore(c.IO, path); err != nil { // first, so that git never sees the file
+		return err
+	}
+	write := credential.CreateFile
 	if o.force {
-		err = credential.ReplaceFile(path, content)
-	} else {
-		err = credential.CreateFile(path, content)
+		write = credential.ReplaceFile
 	}
-	if errors.Is(err, fs.ErrExist) {
-		return fault.Usagef("Use --force to replace it.", "%s exists already", path)
-	}
-	if err != nil {
+	if err := write(path, content); errors.Is(err, fs.ErrExist) {
+		return exists(path)
+	} else if err != nil {
 		return err
 	}
 	c.IO.Notef("wrote %s", path)
-	return ignore(c, path)
+	return nil
 }
 
-// ask fills in what no flag gave. Where there is no terminal, what is optional stays empty.
-func ask(ctx context.Context, c *connect.Connector, o *initOptions) (err error) {
+func exists(path string) error {
+	return fault.Usagef("Use --force to replace it.", "%s exists already", path)
+}
+
+// ask fills in what no flag gave, and nothing optional where --url says that the flags are all.
+func ask(ctx context.Context, io *term.IO, o *initOptions) (err error) {
 	v := &o.values
 	if v.URL == "" {
-		if v.URL, err = c.IO.Line(ctx, "Supabase URL:", "Use --url."); err != nil {
-			return err
-		}
-		for _, optional := range []struct {
-			target   *string
-			question string
+		for _, setting := range []struct {
+			target            *string
+			question, instead string
 		}{
-			{&v.PublishableKey, "Publishable key (Project Settings > API Keys):"},
-			{&v.ClientID, "Client ID (empty to sign in instead):"},
+			{&v.URL, "Supabase URL (Project Settings > Data API):", "Use --url."},
+			{&v.PublishableKey, "Publishable key (Project Settings > API Keys):", ""},
+			{&v.TenantID, "Organization ID (may be empty):", ""},
+			{&v.ClientID, "Client ID (empty to sign in instead):", ""},
 		} {
-			if *optional.target == "" {
-				if *optional.target, err = c.IO.Line(ctx, optional.question, ""); err != nil {
-					return err
-				}
+			if *setting.target != "" {
+				continue
+			}
+			if *setting.target, err = io.Line(ctx, setting.question, setting.instead); err != nil {
+				return err
 			}
 		}
 	}
 	switch {
 	case o.tokenStdin:
-		v.APIToken, err = c.IO.SecretFromStdin("API token")
+		v.APIToken, err = io.SecretFromStdin("API token")
 	case v.ClientID != "":
-		v.APIToken, err = c.IO.Secret(ctx, "API token:", "Use --token-stdin.")
+		v.APIToken, err = io.Secret(ctx, "API token (not shown):", "Use --token-stdin.")
 	}
 	return err
 }
 
 // ignore names the file in the .gitignore beside it, where a git work tree is around it.
-func ignore(c *connect.Connector, path string) error {
+func ignore(io *term.IO, path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
 	dir, name := filepath.Split(path)
-	if !inWorkTree(dir) {
+	if _, _, ok := config.WorkTree(dir); !ok {
 		return nil
 	}
 	file := filepath.Join(dir, ".gitignore")
@@ -119,8 +128,10 @@ func ignore(c *connect.Connector, path string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if slices.Contains(strings.Fields(string(content)), name) || slices.Contains(strings.Fields(string(content)), "/"+name) {
-		return nil
+	for line := range strings.Lines(string(content)) {
+		if line = strings.TrimSpace(line); line == name || line == "/"+name {
+			return nil
+		}
 	}
 	if len(content) > 0 && !bytes.HasSuffix(content, []byte("\n")) {
 		name = "\n" + name
@@ -132,18 +143,6 @@ func ignore(c *connect.Connector, path string) error {
 	if _, err := f.WriteString(name + "\n"); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	c.IO.Notef("added it to %s", file)
+	io.Notef("added %s to %s", filepath.Base(path), file)
 	return f.Close()
-}
-
-func inWorkTree(dir string) bool {
-	for dir, err := filepath.Abs(dir); err == nil; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
-			return true
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	return false
 }

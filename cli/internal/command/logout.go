@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,10 +45,20 @@ func logout(ctx context.Context, c *connect.Connector) error {
 	if deleted := sessions.Delete(loaded.URL); deleted != nil || err != nil {
 		return errors.Join(deleted, err)
 	}
-	if err := client.New(loaded, c.Transport).SignOut(ctx, session.AccessToken); err != nil {
+	if err := end(ctx, client.New(loaded, c.Transport), session, c.IO.Now()); err != nil {
 		c.IO.Notef("warning: signed out here; the server still knows the session until it expires: %v", err)
 		return nil
 	}
 	c.IO.Notef("signed out of %s", loaded.URL)
 	return nil
+}
+
+// end ends the session on the server, which takes an access token that is still good.
+func end(ctx context.Context, server *client.Client, session credential.Session, now time.Time) (err error) {
+	if now.After(session.ExpiresAt) {
+		if session, err = server.Refresh(ctx, session.RefreshToken); err != nil {
+			return err
+		}
+	}
+	return server.SignOut(ctx, session.AccessToken)
 }

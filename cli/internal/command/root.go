@@ -3,9 +3,13 @@
 package command
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/babelon/babelon/cli/internal/command/member"
 	"github.com/babelon/babelon/cli/internal/command/organization"
@@ -32,15 +36,35 @@ nearest .babelon.toml upward from here.
 Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 refused;
 2 usage or configuration; 4 not authenticated; 5 unavailable, try again later; 130 interrupted.`
 
-// New returns the babelon command. Its errors are *fault.Error, or cobra's own for a wrong command line.
-func New(c *connect.Connector) *cobra.Command {
+// Execute runs the command that the process's arguments name. Its errors are *fault.Error.
+func Execute(ctx context.Context, c *connect.Connector) error {
+	running := false
+	root := newRoot(c)
+	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	var f *fault.Error
+	switch {
+	case err == nil || errors.As(err, &f):
+		return err
+	case !running:
+		return misuse(cmd, err)
+	case errors.Is(err, context.Canceled):
+		return &fault.Error{Kind: fault.Interrupted, Message: "interrupted", Err: err}
+	default:
+		return &fault.Error{Kind: fault.Failure, Message: err.Error(), Err: err}
+	}
+}
+
+func newRoot(c *connect.Connector) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "babelon",
 		Short:         "API tokens for the users of a Supabase project",
 		Long:          long,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.PersistentFlags().StringVar(&c.Source.File, "config", "", "configuration `file`")
 	root.PersistentFlags().StringVar(&c.Source.URL, "url", "", "the project's `URL`")
 	root.AddCommand(
@@ -49,24 +73,39 @@ func New(c *connect.Connector) *cobra.Command {
 		newRPC(c), newVersion(c),
 	)
 	root.InitDefaultCompletionCmd()
-	tell(root)
+	for _, cmd := range append(root.Commands(), root) {
+		if cmd.HasSubCommands() {
+			// Cobra would show the help and succeed, whatever verb was typed.
+			cmd.Args = cobra.NoArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
 }
 
-// tell makes every error of a command that has begun to run a *fault.Error, so that cobra's complaints
-// about the command line are the only others.
-func tell(cmd *cobra.Command) {
-	if run := cmd.RunE; run != nil {
-		cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			err := run(cmd, args)
-			var f *fault.Error
-			if err == nil || errors.As(err, &f) {
-				return err
-			}
-			return &fault.Error{Kind: fault.Failure, Message: err.Error(), Err: err}
-		}
+// misuse explains what cobra complains of before a command runs: an unknown name, or wrong arguments.
+func misuse(cmd *cobra.Command, err error) error {
+	message, hint := err.Error(), "Usage: "+cmd.UseLine()
+	var similar []string
+	var unknownFlag *pflag.NotExistError
+	if typed := cmd.Flags().Arg(0); cmd.HasSubCommands() && typed != "" {
+		message, hint = fmt.Sprintf("unknown command %q for %q", typed, cmd.CommandPath()), "Run `"+cmd.CommandPath()+" --help`."
+		similar = suggestions(cmd, typed)
+	} else if errors.As(err, &unknownFlag) {
+		// Only commands have suggestions, so let the flags be commands.
+		flags := &cobra.Command{}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			flags.AddCommand(&cobra.Command{Use: "--" + f.Name, Run: func(*cobra.Command, []string) {}})
+		})
+		similar = suggestions(flags, "--"+unknownFlag.GetSpecifiedName())
 	}
-	for _, child := range cmd.Commands() {
-		tell(child)
+	if len(similar) > 0 {
+		hint = "Did you mean " + strings.Join(similar, " or ") + "?"
 	}
+	return fault.Usagef(hint, "%s", message)
+}
+
+func suggestions(cmd *cobra.Command, typed string) []string {
+	cmd.SuggestionsMinimumDistance = 2
+	return cmd.SuggestionsFor(typed)
 }

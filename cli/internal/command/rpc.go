@@ -49,7 +49,7 @@ func rpc(ctx context.Context, c *connect.Connector, schema, function, data strin
 	if err != nil {
 		return err
 	}
-	if len(answer) > 0 && !bytes.HasSuffix(answer, []byte("\n")) {
+	if c.IO.IsTerminal && len(answer) > 0 && !bytes.HasSuffix(answer, []byte("\n")) {
 		answer = append(answer, '\n')
 	}
 	return c.IO.Print(string(answer))

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -16,12 +15,14 @@ func newVersion(c *connect.Connector) *cobra.Command {
 		Long:    "Shows the version of babelon, and of the Go that built it.",
 		Example: "  babelon version",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				return c.IO.Print("babelon (unknown)\n")
-			}
-			return c.IO.Print(fmt.Sprintf("babelon %s %s\n", info.Main.Version, info.GoVersion))
-		},
+		RunE:    func(*cobra.Command, []string) error { return c.IO.Print(version() + "\n") },
 	}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "babelon (unknown)"
+	}
+	return "babelon " + info.Main.Version + " " + info.GoVersion
 }

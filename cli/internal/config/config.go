@@ -1,205 +1,176 @@
-// Package config finds out which project to talk to and with which token pair.
-//
-// A flag wins over the environment, and the environment over the file: the one that --config or
-// BABELON_CONFIG names, or else the nearest .babelon.toml upward from the working directory. The pair
-// always comes from one place; the other values may come from different ones.
-//
-// No error of this package quotes a value, because any of them may be a secret in the wrong place.
+// Package config finds out which project to talk to and with which pair: from flags, the
+// environment and a .babelon.toml file, in this order.
 package config
 
 import (
-	"net"
-	"net/url"
-	"regexp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
-// The environment variables.
+// FileName is the file looked for in the working directory and above it.
+const FileName = ".babelon.toml"
+
+// FileVariable is the environment variable that names another file.
+const FileVariable = "BABELON_CONFIG"
+
+// A Key names a setting as the file does.
+type Key string
+
+// The keys.
 const (
-	EnvFile           = "BABELON_CONFIG"
-	EnvURL            = "BABELON_SUPABASE_URL"
-	EnvPublishableKey = "BABELON_PUBLISHABLE_KEY"
-	EnvTenantID       = "BABELON_TENANT_ID"
-	EnvClientID       = "BABELON_CLIENT_ID"
-	EnvAPIToken       = "BABELON_API_TOKEN" //nolint:gosec // a name, not a credential
+	SupabaseURL    Key = "supabase_url"
+	PublishableKey Key = "publishable_key"
+	ClientID       Key = "client_id"
+	APIToken       Key = "api_token"
+	TenantID       Key = "tenant_id"
 )
 
-// Config is what a command works with; every value in it is well-formed.
-type Config struct {
-	URL            string           // of the project, without a trailing slash
-	PublishableKey string           // "" where the gateway asks for none
-	KeySource      string           // where PublishableKey comes from, for messages
-	TenantID       string           // the organization that is meant; "" for the pair's own
-	Pair           *credential.Pair // nil when there is none
-	PairSource     string           // where Pair comes from, for messages
-	Warnings       []string         // what is unwise about the file
-}
+// keys are in the order in which a file shows them.
+func keys() []Key { return []Key{SupabaseURL, PublishableKey, ClientID, APIToken, TenantID} }
 
-// Source is where values are looked for.
+// Variable returns the name of the environment variable that does the same as the key.
+func (k Key) Variable() string { return "BABELON_" + strings.ToUpper(string(k)) }
+
+// A Source says where to look.
 type Source struct {
-	File   string              // --config
-	URL    string              // --url
+	File   string              // a file named by flag; empty to search
+	URL    string              // supabase_url by flag; empty for none
+	Dir    string              // the working directory, where the search begins
 	Getenv func(string) string // the environment
-	Dir    string              // the working directory
 }
 
-// A value is text and where it comes from, such as "BABELON_CLIENT_ID" or "client_id in .babelon.toml:3".
-type value struct {
-	text, from string
+// A Config is what a command needs to know. Everything in it is well-formed.
+type Config struct {
+	URL            string           // without a slash at its end
+	PublishableKey string           // empty if none
+	TenantID       string           // a UUID; empty if none
+	Pair           *credential.Pair // nil if none
+	PairSource     string           // where the pair came from, for people
+	KeySource      string           // where the publishable key came from, for people
+	Warnings       []string         // what is risky about the file
 }
 
-// Load returns the configuration. Its errors are of kind fault.Usage and name the file and the key.
-func Load(s Source) (*Config, error) {
-	file, err := s.readFile()
+// Load gathers the settings. Its errors are of kind fault.Usage and name the file, line and key or
+// the variable at fault, never a value.
+func Load(from Source) (*Config, error) {
+	path, err := find(from)
 	if err != nil {
 		return nil, err
 	}
-	return load(s, file)
-}
-
-func load(s Source, file *file) (c *Config, err error) {
-	pick := func(env, key string) value {
-		if s.Getenv(env) != "" {
-			return value{s.Getenv(env), env}
+	given := settings{}
+	looked := "there is no " + FileName + " in this directory or above it"
+	if path != "" {
+		if given, err = readFile(path); err != nil {
+			return nil, err
 		}
-		return file.value(key)
+		looked = path + " has none"
 	}
-	project, key, tenant := pick(EnvURL, keyURL), pick(EnvPublishableKey, keyPublishableKey), pick(EnvTenantID, keyTenantID)
-	if s.URL != "" {
-		project = value{s.URL, "--url"}
+	for _, key := range keys() {
+		if text := from.Getenv(key.Variable()); text != "" {
+			given[key] = setting{text: text, source: key.Variable(), where: key.Variable()}
+		}
 	}
-
-	c = &Config{PublishableKey: key.text, KeySource: key.from, Warnings: file.warnings()}
-	if c.URL, err = checkURL(project); err != nil {
+	if from.URL != "" {
+		given[SupabaseURL] = setting{text: from.URL, source: "--url", where: "--url"}
+	}
+	if err := given.check(); err != nil {
 		return nil, err
 	}
-	if err = checkPublishableKey(key); err != nil {
-		return nil, err
+
+	c := &Config{
+		URL:            strings.TrimRight(given[SupabaseURL].text, "/"),
+		PublishableKey: given[PublishableKey].text,
+		KeySource:      given[PublishableKey].where,
+		TenantID:       given[TenantID].text,
 	}
-	if c.TenantID, err = checkTenantID(tenant); err != nil {
-		return nil, err
+	if c.URL == "" {
+		return nil, fault.Usagef("Run `babelon init`, or set "+SupabaseURL.Variable()+".", "no supabase_url: %s", looked)
 	}
-	c.Pair, c.PairSource, err = s.pair(file)
-	return c, err
+	if id, secret := given[ClientID], given[APIToken]; id.text != "" {
+		c.Pair = &credential.Pair{ClientID: id.text, Secret: credential.NewSecret(secret.text)}
+		c.PairSource = id.source
+	}
+	if path != "" {
+		c.Warnings = risks(path, given)
+	}
+	return c, nil
 }
 
-// pair returns the token pair of the environment, or else of the file, or nil.
-func (s Source) pair(file *file) (*credential.Pair, string, error) {
-	id, secret := value{s.Getenv(EnvClientID), EnvClientID}, value{s.Getenv(EnvAPIToken), EnvAPIToken}
-	from := "the environment"
-	if id.text == "" && secret.text == "" {
-		id, secret, from = file.value(keyClientID), file.value(keyAPIToken), file.name
+// find returns the path of the file to read, or "" if there is none.
+func find(from Source) (string, error) {
+	if from.File != "" {
+		return from.File, nil
 	}
-	if id.text == "" && secret.text == "" {
-		return nil, "", nil
+	if path := from.Getenv(FileVariable); path != "" {
+		return path, nil
 	}
-	if id.text == "" {
-		return nil, "", half(secret, id, file.value(keyClientID))
+	for dir := from.Dir; ; dir = filepath.Dir(dir) {
+		path := filepath.Join(dir, FileName)
+		if _, err := os.Lstat(path); err == nil {
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", fault.Usagef("", "%s: %w", path, reason(err))
+		}
+		if dir == filepath.Dir(dir) {
+			return "", nil
+		}
 	}
-	if secret.text == "" {
-		return nil, "", half(id, secret, file.value(keyAPIToken))
-	}
-	if err := checkWith(id, credential.CheckClientID); err != nil {
-		return nil, "", err
-	}
-	if err := checkWith(secret, credential.CheckSecret); err != nil {
-		return nil, "", err
-	}
-	return &credential.Pair{ClientID: id.text, Secret: credential.NewSecret(secret.text)}, from, nil
 }
 
-// half explains a pair of which one half is missing where the other one is; elsewhere is the file's.
-func half(have, lack, elsewhere value) error {
-	if elsewhere.text != "" {
-		return fault.Usagef("Put both in the environment, or both in the file.",
-			"the token pair is split over two places: %s and %s", have.from, elsewhere.from)
+// check validates every setting, and that the pair is whole and from one source.
+func (s settings) check() error {
+	for _, key := range keys() {
+		if s[key].text == "" {
+			continue
+		}
+		if err := check(key, s[key].text); err != nil {
+			return fault.Usagef("", "%s %w", s[key].where, err)
+		}
 	}
-	return fault.Usagef("A token pair is a client ID and an API token; give both.",
-		"half a token pair: there is %s, but %s is missing", have.from, lack.from)
-}
-
-func checkWith(v value, check func(string) error) error {
-	if err := checkText(v); err != nil {
-		return err
-	}
-	if err := check(v.text); err != nil {
-		return fault.Usagef("", "%s %w", v.from, err)
+	id, secret := s[ClientID], s[APIToken]
+	const hint = "A pair is always taken from one place: give both there, or neither."
+	switch {
+	case id.text != "" && secret.text == "":
+		return fault.Usagef(hint, "half a pair: %s is given, but no api_token (%s)", id.where, APIToken.Variable())
+	case id.text == "" && secret.text != "":
+		return fault.Usagef(hint, "half a pair: %s is given, but no client_id (%s)", secret.where, ClientID.Variable())
+	case environment(id) != environment(secret):
+		return fault.Usagef(hint, "a pair from two sources: %s and %s", id.where, secret.where)
 	}
 	return nil
 }
 
-// checkText refuses what no value has, and what a shell or an editor leaves behind.
-func checkText(v value) error {
-	switch {
-	case v.text != strings.TrimSpace(v.text):
-		return fault.Usagef("", "%s begins or ends with a blank or a newline", v.from)
-	case strings.ContainsFunc(v.text, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return fault.Usagef("", "%s contains a control character", v.from)
+func environment(s setting) bool { return strings.HasPrefix(s.source, "BABELON_") }
+
+// risks tells what could let others see the pair in the file.
+func risks(path string, given settings) []string {
+	if environment(given[APIToken]) || given[APIToken].text == "" {
+		return nil
 	}
-	return nil
+	var warnings []string
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		warnings = append(warnings, fmt.Sprintf("%s holds a secret and others can read it; run: chmod 600 %s", path, path))
+	}
+	if tracked(path) {
+		warnings = append(warnings, fmt.Sprintf("%s holds a secret and is tracked by git; run: git rm --cached %s, and revoke the token if it was pushed", path, path))
+	}
+	return warnings
 }
 
-func checkURL(v value) (string, error) {
-	if v.text == "" {
-		return "", fault.Usagef("Set it there (`babelon init` writes the file), or "+EnvURL+".",
-			"no Supabase project is configured: there is no %s", v.from)
+// reason strips the path from a file error, which the caller names already.
+func reason(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
 	}
-	if err := checkText(v); err != nil {
-		return "", err
-	}
-	u, err := url.Parse(v.text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fault.Usagef("It looks like https://abcdefghijklmnopqrst.supabase.co.", "%s is not a URL", v.from)
-	case strings.HasPrefix(u.Hostname(), "your-project"):
-		return "", fault.Usagef("Project Settings > Data API shows the URL.", "%s %w", v.from, credential.ErrSample)
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", fault.Usagef("", "%s must have no user, query or fragment", v.from)
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return "", fault.Usagef("Use https://; nothing was sent.", "%s would send credentials unencrypted", v.from)
-	}
-	return strings.TrimRight(u.String(), "/"), nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func checkPublishableKey(v value) error {
-	if err := checkText(v); err != nil {
-		return err
-	}
-	switch {
-	case strings.HasPrefix(v.text, "sb_secret_"):
-		return fault.Usagef("Use the publishable key: the secret key can do everything in the project.", "%s holds a secret key", v.from)
-	case strings.HasPrefix(v.text, "bbl_"):
-		return fault.Usagef("Project Settings > API Keys shows the publishable key.", "%s holds a part of a token pair", v.from)
-	case strings.HasSuffix(v.text, "…") || strings.HasSuffix(v.text, "..."):
-		return fault.Usagef("Project Settings > API Keys shows the publishable key.", "%s %w", v.from, credential.ErrSample)
-	}
-	return nil
-}
-
-var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
-// IsUUID reports whether text is a UUID in its usual form.
-func IsUUID(text string) bool { return uuidPattern.MatchString(text) }
-
-func checkTenantID(v value) (string, error) {
-	if err := checkText(v); err != nil {
-		return "", err
-	}
-	switch {
-	case v.text == "":
-		return "", nil
-	case strings.HasPrefix(v.text, "your-tenant"):
-		return "", fault.Usagef("`babelon organization list` shows the organizations' ids; or leave it out.", "%s %w", v.from, credential.ErrSample)
-	case !IsUUID(v.text):
-		return "", fault.Usagef("`babelon organization list` shows the organizations' ids.", "%s is not a UUID", v.from)
-	}
-	return strings.ToLower(v.text), nil
+	return err
 }

@@ -5,9 +5,10 @@ import (
 	"strings"
 
 	"github.com/babelon/babelon/cli/internal/credential"
+	"github.com/babelon/babelon/cli/internal/fault"
 )
 
-// Values are what somebody can put into a file or an environment. Empty ones are left out.
+// Values are settings to be written down. Empty ones are left out.
 type Values struct {
 	URL            string
 	PublishableKey string
@@ -16,33 +17,49 @@ type Values struct {
 	TenantID       string
 }
 
-// TOML returns the file with the values, which pass the same checks as when it is read.
+// TOML returns a complete file with the values in the clear, or an error of kind fault.Usage if it
+// could not be read back.
 func (v Values) TOML() ([]byte, error) {
-	f := &file{name: FileName, values: map[string]string{}}
-	var content strings.Builder
-	for _, line := range []struct{ key, text string }{
-		{keyURL, v.URL}, {keyPublishableKey, v.PublishableKey},
-		{keyClientID, v.ClientID}, {keyAPIToken, v.APIToken.Reveal()}, {keyTenantID, v.TenantID},
-	} {
-		if line.text != "" {
-			f.values[line.key] = line.text
-			fmt.Fprintf(&content, "%s = %q\n", line.key, line.text)
-		}
+	given := settings{}
+	var text strings.Builder
+	text.WriteString("# Holds a secret when it has an api_token: never commit it.\n")
+	for key, value := range v.all() {
+		given[key] = setting{text: value, where: string(key)}
+		fmt.Fprintf(&text, "%-15s = %q\n", key, value)
 	}
-	_, err := load(Source{Getenv: func(string) string { return "" }}, f)
-	return []byte(content.String()), err
+	if given[SupabaseURL].text == "" {
+		return nil, fault.Usagef("", "supabase_url is missing")
+	}
+	if err := given.check(); err != nil {
+		return nil, err
+	}
+	return []byte(text.String()), nil
 }
 
-// Env returns the values as KEY=value lines. None of them needs quoting.
+// Env returns the values in the clear as KEY=value lines, which shells, .env files and $GITHUB_ENV
+// take alike: a checked value has nothing in it that would need quotes.
 func (v Values) Env() string {
-	var lines strings.Builder
-	for _, line := range []struct{ name, text string }{
-		{EnvURL, v.URL}, {EnvPublishableKey, v.PublishableKey},
-		{EnvClientID, v.ClientID}, {EnvAPIToken, v.APIToken.Reveal()}, {EnvTenantID, v.TenantID},
-	} {
-		if line.text != "" {
-			fmt.Fprintf(&lines, "%s=%s\n", line.name, line.text)
+	var text strings.Builder
+	for key, value := range v.all() {
+		fmt.Fprintf(&text, "%s=%s\n", key.Variable(), value)
+	}
+	return text.String()
+}
+
+// all yields the values that are there, in the order of keys.
+func (v Values) all() func(yield func(Key, string) bool) {
+	values := map[Key]string{
+		SupabaseURL:    v.URL,
+		PublishableKey: v.PublishableKey,
+		ClientID:       v.ClientID,
+		APIToken:       v.APIToken.Reveal(),
+		TenantID:       v.TenantID,
+	}
+	return func(yield func(Key, string) bool) {
+		for _, key := range keys() {
+			if values[key] != "" && !yield(key, values[key]) {
+				return
+			}
 		}
 	}
-	return lines.String()
 }

@@ -83,7 +83,7 @@ func (c *Connector) PairFirst(ctx context.Context) (*Caller, error) {
 
 func explain(err error) error {
 	if errors.Is(err, credential.ErrNoSession) {
-		return fault.Usagef("Set "+config.EnvClientID+" and "+config.EnvAPIToken+", put both into "+config.FileName+", or run `babelon login`.",
+		return fault.Usagef("Set "+config.ClientID.Variable()+" and "+config.APIToken.Variable()+", put both into "+config.FileName+", or run `babelon login`.",
 			"no token pair is configured, and nobody is signed in")
 	}
 	return err

@@ -28,7 +28,7 @@ var ErrNoSession = errors.New("not signed in")
 
 // Sessions keeps one session per project URL, in files that only their owner can read.
 type Sessions struct {
-	Dir string // empty where the user has no place for configuration: then nobody is ever signed in
+	Dir string
 }
 
 // sessionFile is a session on disk, the one place where its tokens are written.
@@ -43,7 +43,7 @@ type sessionFile struct {
 // Load returns the session for url, or ErrNoSession.
 func (s Sessions) Load(url string) (Session, error) {
 	data, err := os.ReadFile(s.path(url))
-	if s.Dir == "" || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return Session{}, ErrNoSession
 	}
 	if err != nil {
@@ -90,9 +90,6 @@ func (s Sessions) Delete(url string) error {
 // Lock keeps other processes from changing the session for url until unlock is called: two that
 // refresh it at the same time would use up each other's refresh token.
 func (s Sessions) Lock(ctx context.Context, url string) (unlock func(), err error) {
-	if s.Dir == "" {
-		return nil, errors.New("no place to keep a session: HOME is not set")
-	}
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("lock session: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -34,7 +35,7 @@ type IO struct {
 
 // Notef writes a line for the person.
 func (s *IO) Notef(format string, args ...any) {
-	fmt.Fprintf(s.Err, format+"\n", args...)
+	fmt.Fprintln(s.Err, Clean(fmt.Sprintf(format, args...)))
 }
 
 // Print writes a result.
@@ -59,30 +60,36 @@ func (s *IO) Table(header []string, rows [][]string) error {
 	var text strings.Builder
 	if !s.IsTerminal {
 		for _, row := range rows {
-			fmt.Fprintln(&text, strings.Join(clean(row), "\t"))
+			fmt.Fprintln(&text, strings.Join(cleanAll(row), "\t"))
 		}
 		return s.Print(text.String())
 	}
 	aligned := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
 	for _, row := range append([][]string{header}, rows...) {
-		fmt.Fprintln(aligned, strings.Join(clean(row), "\t"))
+		fmt.Fprintln(aligned, strings.Join(cleanAll(row), "\t"))
 	}
 	_ = aligned.Flush() // into memory
 	return s.Print(text.String())
 }
 
-// clean keeps what others wrote, such as names, from breaking a row or moving the cursor.
-func clean(row []string) []string {
+func cleanAll(row []string) []string {
 	cells := make([]string, len(row))
 	for i, cell := range row {
-		cells[i] = strings.Map(func(r rune) rune {
-			if r < ' ' || r >= 0x7f && r < 0xa0 {
-				return '\uFFFD'
-			}
-			return r
-		}, cell)
+		cells[i] = Clean(cell)
 	}
 	return cells
+}
+
+// Clean keeps what others wrote, such as names, from breaking a line, moving the cursor or turning the
+// direction of reading: what would is shown as a replacement character.
+func Clean(text string) string {
+	const joiner = '\u200D' // within emoji
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) && r != joiner {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // Time formats a time for a table: how long ago for a person, RFC 3339 for a pipe; nil as "never".
@@ -172,7 +179,7 @@ func (s *IO) ask(ctx context.Context, question, instead string, read func(*os.Fi
 	if err != nil {
 		return "", fmt.Errorf("reading the terminal's state: %w", err)
 	}
-	fmt.Fprint(tty, question)
+	fmt.Fprint(tty, Clean(question))
 	type result struct {
 		text string
 		err  error

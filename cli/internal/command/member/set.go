@@ -2,12 +2,15 @@ package member
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/fault"
 )
 
 func newSet(c *connect.Connector) *cobra.Command {
@@ -18,9 +21,8 @@ func newSet(c *connect.Connector) *cobra.Command {
 		Short: "Add a member, or change a role",
 		Long: `Gives somebody who has signed up a role in the organization: viewer, member, admin or owner. For admins; where an
 owner is concerned, for owners.`,
-		Example:   "  babelon member set grace@example.com member",
-		Args:      cobra.ExactArgs(2),
-		ValidArgs: []string{"viewer", "member", "admin", "owner"},
+		Example: "  babelon member set grace@example.com member",
+		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return set(cmd.Context(), c, organization, args[0], args[1], output)
 		},
@@ -31,6 +33,9 @@ owner is concerned, for owners.`,
 }
 
 func set(ctx context.Context, c *connect.Connector, organization, email, role, output string) error {
+	if roles := []string{"viewer", "member", "admin", "owner"}; !slices.Contains(roles, role) {
+		return fault.Usagef("", "ROLE must be one of %s", strings.Join(roles, ", "))
+	}
 	caller, err := c.PersonFirst(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -27,7 +28,7 @@ func newGenerate(c *connect.Connector) *cobra.Command {
 		Long: `Generates a token pair and prints it, this once: the secret cannot be shown again. On a terminal it is a table; in a
 pipe bare KEY=value lines, as a shell, an .env file or $GITHUB_ENV takes them. toml is a whole .babelon.toml.`,
 		Example: `  babelon token generate "CI/CD Pipeline"
-  babelon token generate laptop --role admin --output toml > .babelon.toml
+  babelon token generate laptop --role viewer --output toml > laptop.toml
   babelon token generate deploy >> "$GITHUB_ENV"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,6 +52,10 @@ func generate(ctx context.Context, c *connect.Connector, o generateOptions) erro
 		return err
 	}
 	made, err := caller.GenerateToken(ctx, organization, o.name, o.role, uuid.NewString())
+	var f *fault.Error
+	if errors.As(err, &f) && (f.Kind == fault.Unavailable || f.Kind == fault.Interrupted) {
+		f.Hint = "It may have been generated all the same: if `babelon token list` shows it, revoke it."
+	}
 	if err != nil {
 		return err
 	}

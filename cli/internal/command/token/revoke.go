@@ -1,9 +1,10 @@
 package token
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -39,9 +40,19 @@ func revoke(ctx context.Context, c *connect.Connector, clientID string, yes bool
 	if err != nil {
 		return err
 	}
-	if !yes {
-		if err := confirm(ctx, c, caller, clientID); err != nil {
+	known, err := find(ctx, caller, clientID)
+	if err != nil {
+		return err
+	}
+	if known.RevokedAt != nil {
+		c.IO.Notef("%q was revoked already", known.Name)
+	} else if !yes {
+		yes, err := c.IO.Confirm(ctx, fmt.Sprintf("Revoke %s (%s)? It stops at once and for good.", cmp.Or(known.Name, "the token"), clientID), "Use --yes.")
+		if err != nil {
 			return err
+		}
+		if !yes {
+			return &fault.Error{Kind: fault.Failure, Message: "not revoked"}
 		}
 	}
 	revoked, err := caller.RevokeToken(ctx, clientID)
@@ -54,21 +65,22 @@ func revoke(ctx context.Context, c *connect.Connector, clientID string, yes bool
 	return table(c, []client.Token{revoked})
 }
 
-// confirm asks whether to revoke, naming the token, where the list that the caller sees by default has it.
-func confirm(ctx context.Context, c *connect.Connector, caller *connect.Caller, clientID string) error {
-	name := clientID
+// find returns what the list says of the token. It is empty where the list does not have it or is refused:
+// the token can be one of another organization than the configured one.
+func find(ctx context.Context, caller *connect.Caller, clientID string) (client.Token, error) {
 	organization, err := caller.Organization("")
 	if err != nil {
-		return err
+		return client.Token{}, err
 	}
-	if tokens, err := caller.Tokens(ctx, organization); err == nil {
-		if i := slices.IndexFunc(tokens, func(t client.Token) bool { return t.ClientID == clientID }); i >= 0 {
-			name = fmt.Sprintf("%q (%s)", tokens[i].Name, clientID)
+	tokens, err := caller.Tokens(ctx, organization)
+	var f *fault.Error
+	if errors.As(err, &f) && f.Kind == fault.Failure {
+		return client.Token{}, nil
+	}
+	for _, token := range tokens {
+		if token.ClientID == clientID {
+			return token, nil
 		}
 	}
-	yes, err := c.IO.Confirm(ctx, "Revoke "+name+"? It stops at once and for good.", "Use --yes.")
-	if err == nil && !yes {
-		err = &fault.Error{Kind: fault.Failure, Message: "not revoked"}
-	}
-	return err
+	return client.Token{}, err
 }
