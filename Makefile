@@ -3,7 +3,7 @@
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
-.PHONY: build demo test stack migration lint clean
+.PHONY: build demo test stack bench migration lint clean
 
 build: ## bin/babelon
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
@@ -16,6 +16,9 @@ test: ## every test, on a throwaway Supabase stack
 
 stack: ## keep that stack up, with its addresses and keys in .stack/env, until Ctrl-C
 	go run ./tests/stack/cmd
+
+bench: ## what it costs: every figure that the README has
+	go run ./tests/bench
 
 migration: ## supabase/migrations from sql/
 	cat sql/*.sql > $(MIGRATION)

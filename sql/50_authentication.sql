@@ -13,7 +13,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
-  headers constant jsonb := nullif(replace(current_setting('request.headers', true), '\u0000', '\ufffd'), '');
+  raw     constant text  := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
+  headers constant jsonb := nullif(raw, '');
   token   record;
   setting text;
 begin
@@ -43,9 +44,8 @@ begin
   -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
   -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
   if token.journalled and not pg_is_in_recovery() then
-    setting := pg_logical_emit_message(false, 'babelon.use', concat_ws(' ', token.id,
-      case when token.revoked_at is null then 'used' else 'denied' end,
-      (extract(epoch from clock_timestamp()) * 1000000)::bigint));
+    setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
+      || case when token.revoked_at is null then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
   end if;
   if token.revoked_at is not null then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
@@ -60,7 +60,7 @@ begin
     perform babelon_private.count_use(token.id);
   end if;
 
-  setting := set_config('request.headers',   (headers - 'x-api-token')::text, true);
+  setting := set_config('request.headers',   replace(raw, headers ->> 'x-api-token', ''), true);
   setting := set_config('babelon.token_id',  token.id::text, true);
   setting := set_config('babelon.tenant_id', token.organization_id::text, true);
   setting := set_config('babelon.role',      token.role::text, true);

@@ -18,7 +18,7 @@ func journal(t *testing.T, p pair, uses int) {
 	t.Helper()
 	_, err := connect(t, project.DatabaseURL).Exec(t.Context(), `
 		select count(pg_logical_emit_message(false, 'babelon.use',
-		         concat_ws(' ', t.id, 'used', (extract(epoch from clock_timestamp()) * 1000000)::bigint)))
+		         uuid_send(t.id) || '\x01'::bytea || timestamptz_send(clock_timestamp())))
 		  from babelon_private.api_tokens t, generate_series(1, $2) where t.client_id = $1`, p.ClientID, uses)
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +285,7 @@ func TestWhat_is_no_entry_of_ours_in_the_log_is_passed_over(t *testing.T) {
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	db := connect(t, project.DatabaseURL)
-	for _, content := range []string{"", "x", "a b c", "00000000-0000-0000-0000-000000000000 used 1", "00000000-0000-0000-0000-000000000000 used 99999999999999999999", "\x01\xff", token.ClientID + " used 1"} {
+	for _, content := range []string{"", "x", "\x01\xff", token.ClientID, strings.Repeat("\x00", 25), strings.Repeat("\xff", 25), strings.Repeat("\x01", 24), strings.Repeat("\x00", 1000)} {
 		for _, prefix := range []string{"babelon.use", "babelon.us", "babelon.used", "other"} {
 			if _, err := db.Exec(t.Context(), "select pg_logical_emit_message(false, $1, $2::bytea)", prefix, []byte(content)); err != nil {
 				t.Fatal(err)

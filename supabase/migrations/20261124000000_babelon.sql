@@ -260,8 +260,9 @@ $$;
 -- A token's own row is never written when it is used: every request with a hot token would queue behind
 -- that row, and its revocation behind all of them. There are two ways instead.
 --
---   Journal   Each use, of reads too, is a message in the write-ahead log, "<token id> used <microseconds since
---             1970>": no lock, no transaction ID, no commit to flush, and it survives a rollback. collect_usage() folds the messages into the
+--   Journal   Each use, of reads too, is a message in the write-ahead log: no lock, no transaction ID, no
+--             commit to flush, and it survives a rollback. It is 25 bytes: the token's id, 1 for used or 0 for
+--             denied, and the time in microseconds since 2000. collect_usage() folds the messages into the
 --             counters. A logical replication slot keeps them until then, and a migration cannot make one:
 --             an operator calls enable_usage_journal() once.
 --   Counters  Where no journal is kept, a read-write request adds to a counter row of its token that nobody
@@ -439,7 +440,7 @@ begin
   execute case when current_setting('server_version_num')::int >= 170000
     then 'select pg_logical_emit_message(false, $1, $2, true)'
     else 'select pg_logical_emit_message(false, $1, $2)' end
-    using 'babelon.use', concat_ws(' ', '00000000-0000-0000-0000-000000000000', 'mark', (extract(epoch from clock_timestamp()) * 1000000)::bigint);
+    using 'babelon.use', uuid_send('00000000-0000-0000-0000-000000000000') || '\x02'::bytea || timestamptz_send(clock_timestamp());
   goal := least(pg_current_wal_flush_lsn(), journal.folded_before + max_bytes::numeric);
 
   with peeked as (
@@ -447,22 +448,23 @@ begin
       from pg_logical_slot_peek_binary_changes(journal.slot_name, goal, max_messages,
              'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
   ), messages as (
-    select encode(substr(p.data, header_length + 1), 'escape') as content
+    select substr(p.data, header_length + 1) as content
       from peeked p
      where substr(p.data, 11, 12) = 'babelon.use\000'
   ), entries as (
-    -- Whoever can run SQL can write such a message; what does not look like ours is passed over.
-    select split_part(content, ' ', 1)::uuid as token_id,
-           split_part(content, ' ', 2) as outcome,
-           timestamptz 'epoch' + split_part(content, ' ', 3)::bigint * interval '1 microsecond' as at
+    select encode(substr(content, 1, 16), 'hex')::uuid as token_id,
+           get_byte(content, 16) as outcome,
+           timestamptz '2000-01-01 00:00:00+00'
+             + ('x' || encode(substr(content, 18), 'hex'))::bit(64)::bigint * interval '1 microsecond' as at
       from messages
-     where content ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} (used|denied|mark) [0-9]{1,16}$'
+     -- Whoever can run SQL can write such a message. What is no entry is passed over; a time is before the year 4283.
+     where octet_length(content) = 25 and get_byte(content, 17) = 0
   ), folded as (
     select e.token_id,
-           count(*)  filter (where e.outcome = 'used')   as uses,
-           max(e.at) filter (where e.outcome = 'used')   as last_used_at,
-           count(*)  filter (where e.outcome = 'denied') as denials,
-           max(e.at) filter (where e.outcome = 'denied') as last_denied_at
+           count(*)  filter (where e.outcome = 1)   as uses,
+           max(e.at) filter (where e.outcome = 1)   as last_used_at,
+           count(*)  filter (where e.outcome = 0) as denials,
+           max(e.at) filter (where e.outcome = 0) as last_denied_at
       from entries e
       join babelon_private.api_tokens t on t.id = e.token_id
      group by e.token_id
@@ -514,7 +516,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
-  headers constant jsonb := nullif(replace(current_setting('request.headers', true), '\u0000', '\ufffd'), '');
+  raw     constant text  := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
+  headers constant jsonb := nullif(raw, '');
   token   record;
   setting text;
 begin
@@ -544,9 +547,8 @@ begin
   -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
   -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
   if token.journalled and not pg_is_in_recovery() then
-    setting := pg_logical_emit_message(false, 'babelon.use', concat_ws(' ', token.id,
-      case when token.revoked_at is null then 'used' else 'denied' end,
-      (extract(epoch from clock_timestamp()) * 1000000)::bigint));
+    setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
+      || case when token.revoked_at is null then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
   end if;
   if token.revoked_at is not null then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
@@ -561,7 +563,7 @@ begin
     perform babelon_private.count_use(token.id);
   end if;
 
-  setting := set_config('request.headers',   (headers - 'x-api-token')::text, true);
+  setting := set_config('request.headers',   replace(raw, headers ->> 'x-api-token', ''), true);
   setting := set_config('babelon.token_id',  token.id::text, true);
   setting := set_config('babelon.tenant_id', token.organization_id::text, true);
   setting := set_config('babelon.role',      token.role::text, true);

@@ -89,6 +89,9 @@ var defaultsSQL string
 //go:embed auth.sql
 var authSQL string
 
+// AuthenticatorDatabaseURL is how PostgREST connects.
+func (s *Stack) AuthenticatorDatabaseURL() string { return s.databaseURL("authenticator", "postgres") }
+
 func (s *Stack) databaseURL(user, database string) string {
 	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.password, s.port, database)
 }

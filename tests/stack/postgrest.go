@@ -29,7 +29,7 @@ jwt-secret = %q
 server-host = "127.0.0.1"
 server-port = %d
 admin-server-port = %d
-`, s.databaseURL("authenticator", "postgres"), s.JWTSecret, port, adminPort)
+`, s.AuthenticatorDatabaseURL(), s.JWTSecret, port, adminPort)
 	path := filepath.Join(s.Dir, "postgrest.conf")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return err

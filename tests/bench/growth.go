@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// growth measures the hook over ever more tokens, lists of ever more, and what a million uses leave behind.
+func (b *bench) growth(ctx context.Context) error {
+	small, err := b.takeTurns(func() (float64, error) { return b.meanTime(ctx, ourHook, 1000) })
+	if err != nil {
+		return err
+	}
+	b.add("growth: hook over 1,000 tokens at random", small[0], "µs", 0, "")
+	if err := b.addTokens(ctx, 100_001, b.tokens); err != nil {
+		return err
+	}
+	large, err := b.takeTurns(
+		func() (float64, error) { return b.meanTime(ctx, ourHook, min(100_000, b.tokens)) },
+		func() (float64, error) { return b.meanTime(ctx, ourHook, b.tokens) })
+	if err != nil {
+		return err
+	}
+	b.add("growth: hook over 100,000 tokens at random", large[0], "µs", small[0], "≤ 1.15")
+	b.add(fmt.Sprintf("growth: hook over %d tokens at random", b.tokens), large[1], "µs", small[0], "≤ 1.15")
+
+	var base float64
+	for _, tokens := range []int{10, 10_000} {
+		milliseconds, err := b.listTime(ctx, tokens)
+		if err != nil {
+			return err
+		}
+		b.add(fmt.Sprintf("growth: list of an organization with %d tokens", tokens), milliseconds, "ms", base, "")
+		base = milliseconds
+	}
+	return b.bloat(ctx)
+}
+
+func (b *bench) listTime(ctx context.Context, tokens int) (float64, error) {
+	var organization string
+	err := b.db.QueryRow(ctx, `
+		with made as (insert into babelon_private.organizations (name) values ('listed') returning id)
+		insert into babelon_private.api_tokens (organization_id, client_id, secret_hash, name, role)
+		select made.id, public.id_of($1 * 10 + 300000000 + n), sha256('x'), 'listed', 'member'
+		  from made, generate_series(1, $1) n returning organization_id`, tokens).Scan(&organization)
+	if err != nil {
+		return 0, err
+	}
+	medians, err := b.takeTurns(func() (float64, error) {
+		tx, err := b.db.Begin(ctx)
+		if err != nil {
+			return 0, err
+		}
+		defer tx.Rollback(ctx)
+		if _, err := tx.Exec(ctx, "set local role service_role"); err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		_, err = tx.Exec(ctx, "select count(*) from babelon.list_api_tokens($1)", organization)
+		return float64(time.Since(began).Microseconds()) / 1000, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return medians[0], nil
+}
+
+// bloat counts a million uses of one token into its counters, in as many collections as a day has hours.
+func (b *bench) bloat(ctx context.Context) error {
+	const uses, collections = 1_000_000, 24
+	began := time.Now()
+	for range collections {
+		_, err := b.db.Exec(ctx, `
+			select count(pg_logical_emit_message(false, 'babelon.use', uuid_send(t.id) || '\x01'::bytea || timestamptz_send(clock_timestamp())))
+			  from babelon_private.api_tokens t, generate_series(1, $2) where t.client_id = public.id_of($1)`, 1, uses/collections)
+		if err != nil {
+			return err
+		}
+		if _, err := b.db.Exec(ctx, "set role postgres; select babelon_private.collect_usage(); reset role"); err != nil {
+			return err
+		}
+	}
+	took := time.Since(began)
+	var rows int
+	var kilobytes float64
+	err := b.db.QueryRow(ctx, `
+		select (select count(*) from babelon_private.api_token_uses u join babelon_private.api_tokens t on t.id = u.token_id where t.client_id = public.id_of(1)),
+		       pg_total_relation_size('babelon_private.api_token_uses') / 1024.0`).Scan(&rows, &kilobytes)
+	if err != nil {
+		return err
+	}
+	b.add("growth: counter rows of a token after a million journalled uses", float64(rows), "", 0, "")
+	b.add("growth: counter table after that", kilobytes, "kB", 0, "")
+	b.add("growth: journalling and folding a million uses", took.Seconds(), "s", 0, "")
+	return nil
+}
