@@ -81,6 +81,14 @@ func TestThe_migration_installs_with_supabase_db_push_and_leaves_the_schema_that
 	}
 }
 
+func TestSquawk_finds_nothing_in_the_migration(t *testing.T) {
+	files, err := filepath.Glob("../supabase/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no migration: %v", err)
+	}
+	npmTool(t, "@squawk-cli/linux-x64/bin/squawk", append([]string{"--config", "../.squawk.toml"}, files...)...)
+}
+
 // npmTool runs a tool that the stack's package.json pins, and returns what it printed.
 func npmTool(t *testing.T, name string, arguments ...string) string {
 	t.Helper()

@@ -44,7 +44,8 @@ enable_confirmations = false
 	command := exec.Command("node", npm.path(".bin", "lite"), "start", "--no-admin")
 	command.Dir = home
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LITE_TELEMETRY=0"}
-	server, err := s.launch("auth", syscall.SIGKILL, command)
+	command.SysProcAttr = attributes(syscall.SIGKILL, 0)
+	server, err := s.launch("auth", command)
 	if err != nil {
 		return "", err
 	}

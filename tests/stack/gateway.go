@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -13,7 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -49,6 +52,8 @@ func (s *Stack) startGateway(authURL string) error {
 	mux := http.NewServeMux()
 	mux.Handle("/rest/v1/", http.StripPrefix("/rest/v1", &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
+			// As it came: the proxy has dropped what net/url does not parse, such as a filter with a `;`.
+			r.Out.URL.RawQuery = r.In.URL.RawQuery
 			r.SetURL(rest)
 			r.SetXForwarded()
 			// PostgREST 12 sends more than a header in answer to HEAD, which would spoil the next answer.
@@ -83,11 +88,7 @@ func (s *Stack) startGateway(authURL string) error {
 
 func requireKey(roles map[string]string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query := r.URL.Query()
-		key := r.Header.Get("apikey")
-		if key == "" {
-			key = query.Get("apikey")
-		}
+		key := cmp.Or(r.Header.Get("apikey"), r.URL.Query().Get("apikey"))
 		token, known := roles[key]
 		switch {
 		case key == "":
@@ -97,16 +98,21 @@ func requireKey(roles map[string]string, next http.Handler) http.Handler {
 			refuse(w, "Invalid API key", "Double check your Supabase `anon` or `service_role` API key.")
 			return
 		}
-		if query.Has("apikey") {
-			query.Del("apikey")
-			r.URL.RawQuery = query.Encode()
-		}
+		r.URL.RawQuery = withoutKey(r.URL.RawQuery)
 		// A client library repeats its key as Bearer; that is no session.
 		if session := r.Header.Get("Authorization"); session == "" || session == "Bearer "+key {
 			r.Header.Set("Authorization", "Bearer "+token)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// withoutKey returns a query without its apikey, which PostgREST would take for a column.
+func withoutKey(query string) string {
+	parameters := slices.DeleteFunc(strings.Split(query, "&"), func(parameter string) bool {
+		return strings.HasPrefix(parameter, "apikey=")
+	})
+	return strings.Join(parameters, "&")
 }
 
 func refuse(w http.ResponseWriter, message, hint string) {

@@ -85,6 +85,14 @@ func checkNode(ctx context.Context) error {
 func run(ctx context.Context, dir, name string, arguments ...string) error {
 	command := exec.CommandContext(ctx, name, arguments...)
 	command.Dir = dir
+	if os.Getenv("HOME") == "" { // npm would keep its cache in a folder that may not exist
+		cache, err := os.MkdirTemp("", "babelon-npm-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(cache)
+		command.Env = append(os.Environ(), "npm_config_cache="+cache)
+	}
 	out, err := command.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, errors.Join(err, ctx.Err()), out)

@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,7 +25,7 @@ func (s *Stack) startPostgres(ctx context.Context, npm packages) (err error) {
 	if err := os.WriteFile(filepath.Join(home, "password"), []byte(s.password), 0o600); err != nil {
 		return err
 	}
-	attributes := func() *syscall.SysProcAttr { return nil }
+	var user uint32
 	if os.Geteuid() == 0 {
 		// Another user runs it, who may not be able to read this one's folders.
 		own := filepath.Join(home, "native")
@@ -37,19 +38,16 @@ func (s *Stack) startPostgres(ctx context.Context, npm packages) (err error) {
 		if err := os.Chmod(s.Dir, 0o711); err != nil {
 			return err
 		}
-		native = own
-		attributes = func() *syscall.SysProcAttr {
-			return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		}
+		native, user = own, nobody
 	}
 
 	initdb := exec.CommandContext(ctx, filepath.Join(native, "bin", "initdb"),
 		"--pgdata="+filepath.Join(home, "data"), "--username=supabase_admin", "--pwfile="+filepath.Join(home, "password"),
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
 	initdb.Dir = home
-	initdb.SysProcAttr = attributes()
+	initdb.SysProcAttr = attributes(0, user) // it ends soon, and a signal would need its thread to stay
 	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
+		return fmt.Errorf("initdb: %w\n%s", errors.Join(err, ctx.Err()), out)
 	}
 
 	if s.port, err = freePort(); err != nil {
@@ -65,8 +63,8 @@ func (s *Stack) startPostgres(ctx context.Context, npm packages) (err error) {
 		"-c", "max_connections=200",
 		"-c", "shared_preload_libraries=pg_stat_statements")
 	command.Dir = home
-	command.SysProcAttr = attributes()
-	server, err := s.launch("postgres", syscall.SIGQUIT, command)
+	command.SysProcAttr = attributes(syscall.SIGQUIT, user)
+	server, err := s.launch("postgres", command)
 	if err != nil {
 		return err
 	}

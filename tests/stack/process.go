@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"syscall"
 	"time"
 )
 
@@ -24,8 +23,30 @@ type process struct {
 	done    chan struct{} // closed when it has ended
 }
 
+// sweepLater starts a shell that removes dir once this program has ended, however that ended, and returns
+// a function that has it do so now. The shell waits for the end of its input, which only this program holds.
+func sweepLater(dir string) (func() error, error) {
+	command := exec.Command("/bin/sh", "-c", `cat; for try in 1 2 3 4 5; do rm -rf "$0" && exit; sleep 1; done; exit 1`, dir)
+	command.Dir = "/"
+	command.SysProcAttr = attributes(0, 0) // but it outlives this program
+	input, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	return func() error {
+		_ = input.Close()
+		if err := command.Wait(); err != nil {
+			return fmt.Errorf("removing %s: %w", dir, err)
+		}
+		return nil
+	}, nil
+}
+
 // launch starts a command whose life ends with this program's, however that ends.
-func (s *Stack) launch(name string, deathSignal syscall.Signal, command *exec.Cmd) (*process, error) {
+func (s *Stack) launch(name string, command *exec.Cmd) (*process, error) {
 	p := &process{command: command, log: filepath.Join(s.Dir, name+".log"), done: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -33,11 +54,6 @@ func (s *Stack) launch(name string, deathSignal syscall.Signal, command *exec.Cm
 	}
 	defer log.Close()
 	command.Stdout, command.Stderr = log, log
-	if command.SysProcAttr == nil {
-		command.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	command.SysProcAttr.Setpgid = true // Ctrl-C is ours to handle, in order
-	command.SysProcAttr.Pdeathsig = deathSignal
 
 	started := make(chan error)
 	go func() {

@@ -63,8 +63,13 @@ func start(ctx context.Context, npm packages) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
+	sweep, err := sweepLater(dir)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(dir))
+	}
 	s := &Stack{
 		Dir:            dir,
+		running:        []func() error{sweep},
 		PublishableKey: "sb_publishable_" + random(16),
 		SecretKey:      "sb_secret_" + random(16),
 		JWTSecret:      random(32),
@@ -106,7 +111,7 @@ func (s *Stack) Stop() error {
 		errs = append(errs, stop())
 	}
 	s.running = nil
-	return errors.Join(append(errs, os.RemoveAll(s.Dir))...)
+	return errors.Join(errs...)
 }
 
 // Environ returns what a shell needs to talk to the stack, as KEY=value.
@@ -168,9 +173,10 @@ func Root() string {
 	return dir
 }
 
-// apiKeyJWT is what the gateway sends on in place of an API key: a session of nobody, with a role.
+// apiKeyJWT is what the gateway sends on in place of an API key: a session of nobody, with a role. It is the
+// same at every call, since it is an API key itself, as older projects have them.
 func (s *Stack) apiKeyJWT(role string) (string, error) {
-	claims := jwt.MapClaims{"iss": "supabase", "role": role, "exp": time.Now().Add(24 * time.Hour).Unix()}
+	claims := jwt.MapClaims{"iss": "supabase", "role": role, "exp": time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix()}
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(s.JWTSecret))
 }
 
@@ -205,6 +211,9 @@ func poll(ctx context.Context, p *process, ready func(context.Context) error) er
 		case <-p.done:
 			return p.failed(errors.New("it ended while starting"))
 		case <-ctx.Done():
+			if stopped := context.Cause(ctx); errors.Is(stopped, context.Canceled) {
+				return stopped
+			}
 			return p.failed(fmt.Errorf("it did not become ready: %w", err))
 		case <-ticker.C:
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,21 +25,21 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx)
 	stop()
-	if err != nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "stack:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context) (err error) {
 	project, err := stack.Start(ctx)
 	if err != nil {
 		return err
 	}
-	defer project.Stop()
+	defer func() { err = errors.Join(err, project.Stop()) }()
 	if err := project.ApplySQL(ctx, "supabase/seed.sql"); err != nil {
 		return err
 	}
@@ -53,10 +54,15 @@ func run(ctx context.Context) error {
 	}
 	lines := append(project.Environ(),
 		"OWNER_EMAIL="+email, "OWNER_PASSWORD='"+password+"'", "ORGANIZATION_ID="+organization, "")
-	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+	env := []byte(strings.Join(lines, "\n"))
+	if err := os.WriteFile(file, env, 0o600); err != nil {
 		return err
 	}
-	defer os.RemoveAll(filepath.Dir(file))
+	defer func() {
+		if now, err := os.ReadFile(file); err == nil && bytes.Equal(now, env) { // and not of a stack started since
+			_ = os.RemoveAll(filepath.Dir(file))
+		}
+	}()
 	fmt.Printf("Ready at %s. In another shell: set -a; . .stack/env; set +a. Ctrl-C ends it and leaves nothing behind.\n", project.URL)
 	<-ctx.Done()
 	return nil

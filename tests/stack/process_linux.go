@@ -1,0 +1,16 @@
+package stack
+
+import "syscall"
+
+// attributes makes a process get signal when this program ends, however it ends, and run as another user
+// unless that is 0.
+func attributes(signal syscall.Signal, user uint32) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{
+		Setpgid:   true, // Ctrl-C is ours to handle, in order
+		Pdeathsig: signal,
+	}
+	if user != 0 {
+		a.Credential = &syscall.Credential{Uid: user, Gid: user}
+	}
+	return a
+}
