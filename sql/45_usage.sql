@@ -107,6 +107,12 @@ begin
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
       using 'babelon-collect-usage', '10 seconds', 'select babelon_private.collect_usage()';
+  else
+    raise warning 'pg_cron is not installed, so nobody collects the usage journal but lists, within their budget'
+      using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: what is not collected keeps the write-ahead log.';
+  end if;
+  if current_setting('max_slot_wal_keep_size') = '-1' then
+    raise warning 'max_slot_wal_keep_size is not set: a journal that nobody collects can fill the disk';
   end if;
 end
 $$;
@@ -119,7 +125,11 @@ as $$
 declare
   slot name;
 begin
-  perform babelon_private.collect_usage();
+  begin
+    perform babelon_private.collect_usage();
+  exception when others then
+    raise warning 'the last uses are lost, because collecting them failed: %', sqlerrm;
+  end;
   delete from babelon_private.usage_journal returning slot_name into slot;
   perform pg_drop_replication_slot(s.slot_name) from pg_replication_slots s where s.slot_name = slot;
 
@@ -133,8 +143,9 @@ $$;
 --
 -- Exactly once: peeking leaves the slot where it is, and how far was folded commits with the counters. Only
 -- the next collection lets the slot forget what that one committed.
--- Bounded, when it is asked to be: it decodes at most max_bytes of log, whoever wrote them, and folds at most
--- max_messages. Without bounds it also makes a lost slot anew, which waits for all transactions under way.
+-- Bounded, when it is asked to be: it goes at most max_bytes of log forward, whoever wrote them, and folds at most
+-- max_messages; and where decoding would have to begin far behind, as it must while an old transaction that has
+-- written is open, it leaves that to a collection without bounds. That one also makes a lost slot anew.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
 language plpgsql volatile security definer
@@ -157,7 +168,7 @@ begin
     return null;
   end if;
 
-  select s.confirmed_flush_lsn, s.active, s.wal_status into slot
+  select s.restart_lsn, s.confirmed_flush_lsn, s.active, s.wal_status into slot
     from pg_replication_slots s where s.slot_name = journal.slot_name;
   if not found or slot.wal_status = 'lost' then
     if max_bytes is null then
@@ -169,7 +180,7 @@ begin
         using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
     end if;
     return journal.as_of;
-  elsif slot.active then
+  elsif slot.active or journal.folded_before - slot.restart_lsn > 4 * max_bytes then
     return journal.as_of;
   end if;
 
@@ -200,15 +211,17 @@ begin
            timestamptz '2000-01-01 00:00:00+00'
              + ('x' || encode(substr(content, 18), 'hex'))::bit(64)::bigint * interval '1 microsecond' as at
       from messages
-     -- Whoever can run SQL can write such a message. What is no entry is passed over; a time is before the year 4283.
+     -- Whoever can run SQL can write such a message. What is no entry is passed over: a time is before the year 4283.
      where octet_length(content) = 25 and get_byte(content, 17) = 0
+  ), plausible as (
+    select * from entries where at <= clock_timestamp() + interval '1 minute'
   ), folded as (
     select e.token_id,
            count(*)  filter (where e.outcome = 1)   as uses,
            max(e.at) filter (where e.outcome = 1)   as last_used_at,
            count(*)  filter (where e.outcome = 0) as denials,
            max(e.at) filter (where e.outcome = 0) as last_denied_at
-      from entries e
+      from plausible e
       join babelon_private.api_tokens t on t.id = e.token_id
      group by e.token_id
   ), updated as (
@@ -226,7 +239,7 @@ begin
   )
   select (select count(*) from peeked) as found,
          (select max(p.lsn) from peeked p) as last_lsn,
-         (select max(e.at) from entries e) as last_at
+         (select max(e.at) from plausible e) as last_at
     into reach;
 
   if reach.found >= max_messages then

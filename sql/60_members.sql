@@ -80,11 +80,10 @@ as $$
 declare
   people   uuid[];
   old_role babelon.member_role;
+  leaving  boolean;
 begin
-  organization := babelon_private.require_role(organization_id, 'admin');
+  organization := babelon_private.require_role(organization_id, 'viewer');
   perform from babelon_private.organizations o where o.id = organization for no key update;
-  -- Again, now that nobody else can change it: the caller may have been demoted while waiting for the lock.
-  organization := babelon_private.require_role(organization, 'admin');
 
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
@@ -95,18 +94,25 @@ begin
     select u.id from auth.users u
      where lower(u.email) = lower(lock_member.email)
        and u.email_confirmed_at is not null);
+  person  := people[1];
+  leaving := new_role is null and person = auth.uid() and cardinality(people) = 1;
+
+  -- Only now that nobody else can change it: the caller may have been demoted while waiting for the lock.
+  if leaving is not true then
+    perform babelon_private.require_role(organization, 'admin');
+  end if;
+
   if cardinality(people) = 0 then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody with this email has signed up and confirmed it');
   elsif cardinality(people) > 1 then
     perform babelon_private.raise_error('BBL_CONFLICT', 'several people have this email');
   end if;
-  person := people[1];
 
   select m.role into old_role
     from babelon_private.memberships m
    where m.organization_id = organization and m.user_id = person;
 
-  if 'owner' in (old_role, new_role)
+  if (old_role = 'owner' or new_role = 'owner')
      and babelon_private.caller_kind() = 'user'
      and not babelon.has_role(organization, 'owner') then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'only an owner can add, change or remove an owner');

@@ -28,7 +28,7 @@ begin
   if me.kind = 'token' then
     select t.client_id, t.name into me.client_id, me.token_name
       from babelon_private.api_tokens t
-     where t.id = current_setting('babelon.token_id')::uuid;
+     where t.id = nullif(current_setting('babelon.token_id', true), '')::uuid;
   elsif me.kind = 'user' then
     select u.id, u.email into me.user_id, me.email from auth.users u where u.id = auth.uid();
   end if;
@@ -117,7 +117,7 @@ comment on function babelon.create_organization is
 comment on function babelon.set_member is
   'Adds somebody who has signed up, by email, or changes their role. For admins, and for owners where an owner is concerned; not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
 comment on function babelon.remove_member is
-  'Removes a member by email; their tokens stay, as the organization''s. For admins, and for owners where an owner is concerned; not for tokens. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
+  'Removes a member by email; their tokens stay, as the organization''s. For admins, for owners where an owner is concerned, and for everybody to leave themselves; not for tokens. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
 comment on function babelon.generate_api_token is
   'Makes a token pair for an organization; the one response with its secret. role: viewer, member (default) or admin. A retry with the same request_id gives the same client_id a new secret. For admins. Errors: BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND, BBL_CONFLICT (request_id).';
 comment on function babelon.list_api_tokens is

@@ -32,6 +32,10 @@ func TestOnly_owners_touch_owners_and_only_admins_touch_members(t *testing.T) {
 	remove(person("admin"), "owner").want(t, 403, "BBL_FORBIDDEN")
 	remove(person("admin"), "outsider").want(t, 204, "")
 	remove(person("admin"), "outsider").want(t, 404, "BBL_NOT_FOUND")
+	remove(person("viewer"), "member").want(t, 403, "BBL_FORBIDDEN")
+	remove(person("viewer"), "viewer").want(t, 204, "") // everybody can leave
+	remove(person("viewer"), "viewer").want(t, 404, "BBL_NOT_FOUND")
+	set(person("admin"), "viewer", "viewer").want(t, 200, "")
 
 	set(person("owner"), "owner", "admin").want(t, 409, "BBL_CONFLICT")
 	remove(person("owner"), "owner").want(t, 409, "BBL_CONFLICT")

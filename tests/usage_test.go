@@ -127,7 +127,7 @@ func TestNo_backlog_makes_a_list_fail_and_usage_as_of_says_how_far_it_is(t *test
 	db := connect(t, project.DatabaseURL)
 	for range 2 {
 		journal(t, token, uses/2)
-		_, err := db.Exec(t.Context(), `create table public.bulk as select repeat('x', 500) as filler from generate_series(1, 60000); drop table public.bulk`)
+		_, err := db.Exec(t.Context(), `create table public.bulk as select repeat('x', 500) as filler from generate_series(1, 25000); drop table public.bulk`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,6 +293,71 @@ func TestWhat_is_no_entry_of_ours_in_the_log_is_passed_over(t *testing.T) {
 		}
 	}
 	token.caller().get(t, "deployments").want(t, 200, "")
+	collect(t)
+	if row := list(t, organization)[token.ClientID]; row.Uses != 1 {
+		t.Errorf("one use was counted as %d", row.Uses)
+	}
+}
+
+func TestAn_entry_from_the_future_does_not_poison_the_clock(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	_, err := connect(t, project.DatabaseURL).Exec(t.Context(), `
+		select pg_logical_emit_message(false, 'babelon.use', uuid_send(t.id) || outcome || timestamptz_send(now() + interval '10 years'))
+		  from babelon_private.api_tokens t, unnest(array['\x01', '\x02']::bytea[]) outcome where t.client_id = $1`, token.ClientID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	collect(t)
+	if row := list(t, organization)[token.ClientID]; row.Uses != 0 || row.UsageAsOf.After(time.Now().Add(time.Minute)) {
+		t.Errorf("it is counted: %+v", row)
+	}
+}
+
+func TestA_list_is_there_even_when_collecting_fails(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	db := connect(t, project.DatabaseURL)
+	if _, err := db.Exec(t.Context(), "alter table babelon_private.api_token_uses add constraint broken check (uses < 0) not valid"); err != nil {
+		t.Fatal(err)
+	}
+	token.caller().get(t, "deployments").want(t, 200, "")
+	if row := list(t, organization)[token.ClientID]; row.Uses != 0 {
+		t.Errorf("collecting did not fail: %+v", row)
+	}
+	if _, err := db.Exec(t.Context(), "alter table babelon_private.api_token_uses drop constraint broken"); err != nil {
+		t.Fatal(err)
+	}
+	if row := list(t, organization)[token.ClientID]; row.Uses != 1 {
+		t.Errorf("afterwards one use was counted as %d", row.Uses)
+	}
+}
+
+func TestA_list_does_not_decode_from_far_behind_an_open_transaction(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	collect(t)
+	tx, err := connect(t, project.DatabaseURL).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(t.Context())
+	// It has written, so that decoding must begin before it, and then a lot of log follows.
+	if _, err := tx.Exec(t.Context(), "insert into public.notes values ('open')"); err != nil {
+		t.Fatal(err)
+	}
+	db := connect(t, project.DatabaseURL)
+	if _, err := db.Exec(t.Context(), "create table public.bulk as select repeat('x', 500) as filler from generate_series(1, 160000); drop table public.bulk"); err != nil {
+		t.Fatal(err)
+	}
+	collect(t) // goes past it, but the slot has to keep where it began
+	token.caller().get(t, "deployments").want(t, 200, "")
+	if row := list(t, organization)[token.ClientID]; row.Uses != 0 || row.UsageAsOf == nil {
+		t.Errorf("the list decoded from far behind: %+v", row)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	collect(t)
 	if row := list(t, organization)[token.ClientID]; row.Uses != 1 {
 		t.Errorf("one use was counted as %d", row.Uses)

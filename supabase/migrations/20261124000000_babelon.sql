@@ -364,6 +364,12 @@ begin
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
       using 'babelon-collect-usage', '10 seconds', 'select babelon_private.collect_usage()';
+  else
+    raise warning 'pg_cron is not installed, so nobody collects the usage journal but lists, within their budget'
+      using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: what is not collected keeps the write-ahead log.';
+  end if;
+  if current_setting('max_slot_wal_keep_size') = '-1' then
+    raise warning 'max_slot_wal_keep_size is not set: a journal that nobody collects can fill the disk';
   end if;
 end
 $$;
@@ -376,7 +382,11 @@ as $$
 declare
   slot name;
 begin
-  perform babelon_private.collect_usage();
+  begin
+    perform babelon_private.collect_usage();
+  exception when others then
+    raise warning 'the last uses are lost, because collecting them failed: %', sqlerrm;
+  end;
   delete from babelon_private.usage_journal returning slot_name into slot;
   perform pg_drop_replication_slot(s.slot_name) from pg_replication_slots s where s.slot_name = slot;
 
@@ -390,8 +400,9 @@ $$;
 --
 -- Exactly once: peeking leaves the slot where it is, and how far was folded commits with the counters. Only
 -- the next collection lets the slot forget what that one committed.
--- Bounded, when it is asked to be: it decodes at most max_bytes of log, whoever wrote them, and folds at most
--- max_messages. Without bounds it also makes a lost slot anew, which waits for all transactions under way.
+-- Bounded, when it is asked to be: it goes at most max_bytes of log forward, whoever wrote them, and folds at most
+-- max_messages; and where decoding would have to begin far behind, as it must while an old transaction that has
+-- written is open, it leaves that to a collection without bounds. That one also makes a lost slot anew.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
 language plpgsql volatile security definer
@@ -414,7 +425,7 @@ begin
     return null;
   end if;
 
-  select s.confirmed_flush_lsn, s.active, s.wal_status into slot
+  select s.restart_lsn, s.confirmed_flush_lsn, s.active, s.wal_status into slot
     from pg_replication_slots s where s.slot_name = journal.slot_name;
   if not found or slot.wal_status = 'lost' then
     if max_bytes is null then
@@ -426,7 +437,7 @@ begin
         using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
     end if;
     return journal.as_of;
-  elsif slot.active then
+  elsif slot.active or journal.folded_before - slot.restart_lsn > 4 * max_bytes then
     return journal.as_of;
   end if;
 
@@ -457,15 +468,17 @@ begin
            timestamptz '2000-01-01 00:00:00+00'
              + ('x' || encode(substr(content, 18), 'hex'))::bit(64)::bigint * interval '1 microsecond' as at
       from messages
-     -- Whoever can run SQL can write such a message. What is no entry is passed over; a time is before the year 4283.
+     -- Whoever can run SQL can write such a message. What is no entry is passed over: a time is before the year 4283.
      where octet_length(content) = 25 and get_byte(content, 17) = 0
+  ), plausible as (
+    select * from entries where at <= clock_timestamp() + interval '1 minute'
   ), folded as (
     select e.token_id,
            count(*)  filter (where e.outcome = 1)   as uses,
            max(e.at) filter (where e.outcome = 1)   as last_used_at,
            count(*)  filter (where e.outcome = 0) as denials,
            max(e.at) filter (where e.outcome = 0) as last_denied_at
-      from entries e
+      from plausible e
       join babelon_private.api_tokens t on t.id = e.token_id
      group by e.token_id
   ), updated as (
@@ -483,7 +496,7 @@ begin
   )
   select (select count(*) from peeked) as found,
          (select max(p.lsn) from peeked p) as last_lsn,
-         (select max(e.at) from entries e) as last_at
+         (select max(e.at) from plausible e) as last_at
     into reach;
 
   if reach.found >= max_messages then
@@ -674,11 +687,10 @@ as $$
 declare
   people   uuid[];
   old_role babelon.member_role;
+  leaving  boolean;
 begin
-  organization := babelon_private.require_role(organization_id, 'admin');
+  organization := babelon_private.require_role(organization_id, 'viewer');
   perform from babelon_private.organizations o where o.id = organization for no key update;
-  -- Again, now that nobody else can change it: the caller may have been demoted while waiting for the lock.
-  organization := babelon_private.require_role(organization, 'admin');
 
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
@@ -689,18 +701,25 @@ begin
     select u.id from auth.users u
      where lower(u.email) = lower(lock_member.email)
        and u.email_confirmed_at is not null);
+  person  := people[1];
+  leaving := new_role is null and person = auth.uid() and cardinality(people) = 1;
+
+  -- Only now that nobody else can change it: the caller may have been demoted while waiting for the lock.
+  if leaving is not true then
+    perform babelon_private.require_role(organization, 'admin');
+  end if;
+
   if cardinality(people) = 0 then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody with this email has signed up and confirmed it');
   elsif cardinality(people) > 1 then
     perform babelon_private.raise_error('BBL_CONFLICT', 'several people have this email');
   end if;
-  person := people[1];
 
   select m.role into old_role
     from babelon_private.memberships m
    where m.organization_id = organization and m.user_id = person;
 
-  if 'owner' in (old_role, new_role)
+  if (old_role = 'owner' or new_role = 'owner')
      and babelon_private.caller_kind() = 'user'
      and not babelon.has_role(organization, 'owner') then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'only an owner can add, change or remove an owner');
@@ -858,9 +877,13 @@ as $$
 declare
   organization constant uuid := babelon_private.require_role(organization_id, 'viewer');
 begin
-  -- Within a budget that takes a fraction of a second, so that no backlog makes a list fail.
+  -- Within a budget that takes a fraction of a second; and whatever is wrong with the journal, the list is there.
   if current_setting('transaction_read_only') = 'off' then
-    perform babelon_private.collect_usage(max_bytes => 16 << 20, max_messages => 50000);
+    begin
+      perform babelon_private.collect_usage(max_bytes => 16 << 20, max_messages => 50000);
+    exception when others then
+      raise warning 'collecting usage failed: %', sqlerrm;
+    end;
   end if;
 
   return query
@@ -930,7 +953,7 @@ begin
   if me.kind = 'token' then
     select t.client_id, t.name into me.client_id, me.token_name
       from babelon_private.api_tokens t
-     where t.id = current_setting('babelon.token_id')::uuid;
+     where t.id = nullif(current_setting('babelon.token_id', true), '')::uuid;
   elsif me.kind = 'user' then
     select u.id, u.email into me.user_id, me.email from auth.users u where u.id = auth.uid();
   end if;
@@ -1019,7 +1042,7 @@ comment on function babelon.create_organization is
 comment on function babelon.set_member is
   'Adds somebody who has signed up, by email, or changes their role. For admins, and for owners where an owner is concerned; not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
 comment on function babelon.remove_member is
-  'Removes a member by email; their tokens stay, as the organization''s. For admins, and for owners where an owner is concerned; not for tokens. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
+  'Removes a member by email; their tokens stay, as the organization''s. For admins, for owners where an owner is concerned, and for everybody to leave themselves; not for tokens. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
 comment on function babelon.generate_api_token is
   'Makes a token pair for an organization; the one response with its secret. role: viewer, member (default) or admin. A retry with the same request_id gives the same client_id a new secret. For admins. Errors: BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND, BBL_CONFLICT (request_id).';
 comment on function babelon.list_api_tokens is

@@ -63,7 +63,7 @@ func checkPublishableKey(text string) error {
 	switch {
 	case strings.HasPrefix(text, "sb_secret_"):
 		return errors.New("holds a secret key, which must never leave a server; the publishable key begins with sb_publishable_")
-	case strings.HasPrefix(text, "sb_publishable_your-"):
+	case strings.HasPrefix(text, "sb_publishable_your-"), strings.HasSuffix(text, "…"):
 		return credential.ErrSample
 	}
 	return nil

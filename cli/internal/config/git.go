@@ -56,7 +56,7 @@ func tracked(path string) bool {
 	if err != nil {
 		return false
 	}
-	// An entry is the length of the name, the name, and at least one NUL.
-	entry := append([]byte{byte(len(name))}, filepath.ToSlash(name)...)
+	// An entry has the length of the name, in twelve bits, then the name and at least one NUL.
+	entry := append([]byte{byte(len(name) & 0xff)}, filepath.ToSlash(name)...)
 	return bytes.Contains(index, append(entry, 0))
 }

@@ -97,10 +97,16 @@ func (s Sessions) Lock(ctx context.Context, url string) (unlock func(), err erro
 		unlock func()
 		err    error
 	}
-	done := make(chan result, 1)
+	done := make(chan result)
 	go func() {
 		unlock, err := lockedfile.MutexAt(s.path(url) + ".lock").Lock()
-		done <- result{unlock, err}
+		select {
+		case done <- result{unlock, err}:
+		case <-ctx.Done(): // nobody waits for it any more
+			if err == nil {
+				unlock()
+			}
+		}
 	}()
 	select {
 	case r := <-done:

@@ -93,6 +93,12 @@ func TestADamagedSessionIsAnError(t *testing.T) {
 
 func TestALockedSessionIsWaitedForUntilInterrupted(t *testing.T) {
 	s := sessions(t)
+	// Whoever gives up may still be opening the lock's file while the test's directory is being removed.
+	t.Cleanup(func() {
+		for err := os.RemoveAll(s.Dir); err != nil; {
+			err = os.RemoveAll(s.Dir)
+		}
+	})
 	unlock, err := s.Lock(t.Context(), project)
 	if err != nil {
 		t.Fatal(err)

@@ -129,57 +129,49 @@ func (s *IO) SecretFromStdin(what string) (credential.Secret, error) {
 	return credential.NewSecret(line), nil
 }
 
-// errNoTerminal is what asking returns where nobody can answer.
-var errNoTerminal = errors.New("there is no terminal to ask on")
-
 // Confirm asks a yes-or-no question and returns whether the answer was yes. instead is the hint where
 // nobody can answer.
 func (s *IO) Confirm(ctx context.Context, question, instead string) (bool, error) {
-	answer, err := s.ask(ctx, question+" [y/N] ", instead, readLine)
-	if err != nil {
-		return false, err
-	}
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes", nil
+	answer, err := s.Line(ctx, question+" [y/N]", instead)
+	answer = strings.ToLower(answer)
+	return answer == "y" || answer == "yes", err
 }
 
-// Line asks for a line of text.
+// Line asks for a line of text and returns it without the white space around it.
 func (s *IO) Line(ctx context.Context, question, instead string) (string, error) {
-	answer, err := s.ask(ctx, question+" ", instead, readLine)
-	return strings.TrimSpace(answer), err
+	return ask(ctx, instead, func(tty *os.File) (string, error) {
+		fmt.Fprint(tty, Clean(question), " ")
+		line, err := bufio.NewReader(io.LimitReader(tty, maxLine)).ReadString('\n')
+		return strings.TrimSpace(line), err
+	})
 }
 
 // Secret asks for a secret, without showing what is typed.
 func (s *IO) Secret(ctx context.Context, question, instead string) (credential.Secret, error) {
-	answer, err := s.ask(ctx, question+" ", instead, func(tty *os.File) (string, error) {
-		typed, err := term.ReadPassword(int(tty.Fd()))
-		fmt.Fprintln(tty)
-		return string(typed), err
+	answer, err := ask(ctx, instead, func(tty *os.File) (string, error) {
+		// Raw, so that nothing is echoed from before the question on: who is quick types ahead.
+		before, err := term.MakeRaw(int(tty.Fd()))
+		if err != nil {
+			return "", err
+		}
+		line, err := term.NewTerminal(tty, "").ReadPassword(Clean(question) + " ")
+		return line, errors.Join(err, term.Restore(int(tty.Fd()), before))
 	})
 	return credential.NewSecret(answer), err
 }
 
-func readLine(tty *os.File) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(tty, maxLine)).ReadString('\n')
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return line, err
-}
-
-// ask prints the question on the terminal and reads the answer. An interrupt ends it at once and leaves the
-// terminal as it was.
-func (s *IO) ask(ctx context.Context, question, instead string, read func(*os.File) (string, error)) (string, error) {
+// ask opens the terminal and reads an answer from it. An interrupt, or the end of input, ends it at once and
+// leaves the terminal as it was.
+func ask(ctx context.Context, instead string, read func(tty *os.File) (string, error)) (string, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return "", &fault.Error{Kind: fault.Usage, Message: errNoTerminal.Error(), Hint: instead, Err: errNoTerminal}
+		return "", fault.Usagef(instead, "there is no terminal to ask on")
 	}
 	defer tty.Close()
 	before, err := term.GetState(int(tty.Fd()))
 	if err != nil {
 		return "", fmt.Errorf("reading the terminal's state: %w", err)
 	}
-	fmt.Fprint(tty, Clean(question))
 	type result struct {
 		text string
 		err  error
@@ -189,15 +181,19 @@ func (s *IO) ask(ctx context.Context, question, instead string, read func(*os.Fi
 		text, err := read(tty)
 		answered <- result{text, err}
 	}()
+	var r result
 	select {
-	case r := <-answered:
-		if r.err != nil {
-			return "", fmt.Errorf("reading from the terminal: %w", r.err)
-		}
-		return r.text, nil
+	case r = <-answered:
 	case <-ctx.Done():
 		_ = term.Restore(int(tty.Fd()), before)
-		fmt.Fprintln(tty)
-		return "", &fault.Error{Kind: fault.Interrupted, Message: "interrupted", Err: ctx.Err()}
+		r.err = ctx.Err()
 	}
+	switch {
+	case errors.Is(r.err, io.EOF) || errors.Is(r.err, context.Canceled):
+		fmt.Fprintln(tty)
+		return "", &fault.Error{Kind: fault.Interrupted, Message: "interrupted", Err: r.err}
+	case r.err != nil:
+		return "", fmt.Errorf("reading from the terminal: %w", r.err)
+	}
+	return r.text, nil
 }

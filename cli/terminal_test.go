@@ -1,0 +1,251 @@
+package cli_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// A terminal is what a person sees who runs a command.
+type terminal struct {
+	*os.File
+	t   *testing.T
+	cmd *exec.Cmd
+
+	seen    bytes.Buffer
+	changed chan []byte // what appears, until the command has ended
+}
+
+func run(t *testing.T, cmd *exec.Cmd) *terminal {
+	t.Helper()
+	f, err := pty.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	term := &terminal{File: f, t: t, cmd: cmd, changed: make(chan []byte)}
+	go func() {
+		defer close(term.changed)
+		for {
+			chunk := make([]byte, 1024)
+			n, err := f.Read(chunk)
+			if n > 0 {
+				term.changed <- chunk[:n]
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return term
+}
+
+// sees waits until text is on the screen.
+func (term *terminal) sees(text string) {
+	term.t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !strings.Contains(term.seen.String(), text) {
+		select {
+		case chunk, ok := <-term.changed:
+			if !ok {
+				term.t.Fatalf("the command ended without %q:\n%s", text, &term.seen)
+			}
+			term.seen.Write(chunk)
+		case <-deadline:
+			term.t.Fatalf("no %q on the terminal:\n%s", text, &term.seen)
+		}
+	}
+}
+
+func (term *terminal) types(keys string) {
+	term.t.Helper()
+	if _, err := io.WriteString(term, keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// ends waits for the command and returns its exit code and all that was seen.
+func (term *terminal) ends() (code int, screen string) {
+	for chunk := range term.changed {
+		term.seen.Write(chunk)
+	}
+	return exitCode(term.cmd.Wait()), term.seen.String()
+}
+
+func TestAPasswordIsTypedWithoutEcho(t *testing.T) {
+	p := newProject(t)
+	term := run(t, babelon(t, t.TempDir(), p, "login", "ada@example.com"))
+	term.sees("Password of ada@example.com:")
+	term.types(password + "\n")
+	code, screen := term.ends()
+	if code != 0 || !strings.Contains(screen, "signed in to "+p.URL+" as ada@example.com") {
+		t.Errorf("exit code %d:\n%s", code, screen)
+	}
+	if strings.Contains(screen, "correct") {
+		t.Errorf("the password is on the screen:\n%s", screen)
+	}
+}
+
+func TestAnInterruptAtAPasswordGivesTheTerminalBackAsItWas(t *testing.T) {
+	home := t.TempDir()
+	cmd := babelon(t, home, newProject(t))
+	// The shell asks the terminal afterwards; it ignores the interrupt that the terminal sends to both.
+	shell := exec.CommandContext(t.Context(), "sh", "-c", `trap : INT; babelon login ada@example.com; echo "code $?"; stty -a`)
+	shell.Dir, shell.Env = cmd.Dir, cmd.Env
+	term := run(t, shell)
+	term.sees("Password of")
+	term.types("half\x03")
+	code, screen := term.ends()
+	if code != 0 || !strings.Contains(screen, "code 130") || !strings.Contains(screen, "error: interrupted") {
+		t.Errorf("exit code %d:\n%s", code, screen)
+	}
+	if !strings.Contains(screen, " echo ") || strings.Contains(screen, "half") {
+		t.Errorf("echo is left off, or was on:\n%s", screen)
+	}
+}
+
+func TestRevokingAsksOnATerminalAndNamesTheToken(t *testing.T) {
+	for answer, revoked := range map[string]bool{"y": true, "yes": true, "n": false, "": false, "maybe": false} {
+		t.Run("answered "+answer, func(t *testing.T) {
+			home, p := t.TempDir(), newProject(t)
+			signIn(t, home, p)
+			term := run(t, babelon(t, home, p, "token", "revoke", clientID))
+			term.sees("Pipeline 🚀 (" + clientID + ")? It stops at once and for good. [y/N]")
+			term.types(answer + "\n")
+			code, screen := term.ends()
+			p.locked(func() {
+				if p.revoked != revoked || (code == 0) != revoked {
+					t.Errorf("revoked is %t, exit code %d:\n%s", p.revoked, code, screen)
+				}
+			})
+			if strings.Contains(screen, "\x1b") {
+				t.Errorf("the name moves the cursor:\n%q", screen)
+			}
+		})
+	}
+}
+
+func TestATableIsForPeopleOnATerminal(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	code, screen := run(t, babelon(t, home, p, "token", "list")).ends()
+	if code != 0 || !strings.Contains(screen, "NAME") || !strings.Contains(screen, "never") || !strings.Contains(screen, "its maker is no longer a member") {
+		t.Errorf("exit code %d:\n%s", code, screen)
+	}
+	_, screen = run(t, babelon(t, home, p, "token", "generate", "ci")).ends()
+	if !strings.Contains(screen, token) || strings.Contains(screen, "BABELON_API_TOKEN=") {
+		t.Errorf("generate shows\n%s", screen)
+	}
+}
+
+func TestInitAsksForWhatNoFlagGives(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	cmd := babelon(t, home, p, "init")
+	term := run(t, cmd)
+	for _, question := range []struct{ sees, types string }{
+		{"Supabase URL", "https://abcdefghijklmnopqrst.supabase.co"},
+		{"Publishable key", "sb_publishable_1"},
+		{"Organization ID", ""},
+		{"Client ID", clientID},
+		{"API token", token},
+	} {
+		term.sees(question.sees)
+		term.types(question.types + "\n")
+	}
+	code, screen := term.ends()
+	content, err := os.ReadFile(filepath.Join(home, ".babelon.toml"))
+	if code != 0 || err != nil || !strings.Contains(string(content), `api_token       = "`+token+`"`) {
+		t.Errorf("exit code %d, %v:\n%s\n%s", code, err, screen, content)
+	}
+	if strings.Contains(screen, token) {
+		t.Errorf("the token is on the screen:\n%s", screen)
+	}
+}
+
+func TestAnInterruptEndsACallWithExitCode130(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	cmd := babelon(t, home, p, "rpc", "hang")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.hanging
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(cmd.Wait()); code != 130 || !strings.HasSuffix(stderr.String(), "error: interrupted\n") {
+		t.Errorf("exit code %d:\n%s", code, &stderr)
+	}
+}
+
+func TestProcessesThatRefreshASessionTogetherUseItsTokenOnce(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	p.locked(func() { p.sessionSeconds = 0 })
+	signIn(t, home, p)
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			if out, err := babelon(t, home, p, "token", "list").CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	all.Wait()
+	p.locked(func() {
+		if p.refreshes != 1 {
+			t.Errorf("%d refreshes", p.refreshes)
+		}
+	})
+}
+
+func TestASessionThatHasEndedIsAFailureToAuthenticateAlsoBesideAPair(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	p.locked(func() { p.sessionSeconds = 0 })
+	signIn(t, home, p)
+	p.locked(func() { p.refreshes = 5 }) // somebody else has used the refresh token
+	cmd := babelon(t, home, p, "token", "list")
+	cmd.Env = append(cmd.Env, "BABELON_CLIENT_ID="+clientID, "BABELON_API_TOKEN="+token)
+	out, err := cmd.CombinedOutput()
+	if want := "error: the session has ended\nhint: Run `babelon login`.\n"; exitCode(err) != 4 || string(out) != want {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestALostPairIsSaidAndHowToRevokeIt(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := map[string]*os.File{"a closed pipe": writer}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
+		outputs["a full disk"] = full
+	}
+	for name, output := range outputs {
+		cmd := babelon(t, home, p, "token", "generate", "ci")
+		var stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = output, &stderr
+		code := exitCode(cmd.Run())
+		want := fmt.Sprintf("hint: Run `babelon token revoke %s`, and generate another.\n", clientID)
+		if code != 1 || !strings.HasSuffix(stderr.String(), want) || strings.Contains(stderr.String(), token) {
+			t.Errorf("%s: exit code %d:\n%s", name, code, &stderr)
+		}
+		_ = output.Close()
+	}
+}
