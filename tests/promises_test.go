@@ -159,7 +159,11 @@ func TestPromise03_the_organization_comes_from_the_tokens_own_row(t *testing.T) 
 		token.caller().rpc(t, "list_api_tokens", args{"organization_id": id}).want(t, 404, "BBL_NOT_FOUND")
 		token.caller().rpc(t, "generate_api_token", args{"name": "x", "organization_id": id}).want(t, 404, "BBL_NOT_FOUND")
 	}
-	token.caller().rpc(t, "revoke_api_token", args{"client_id": theirs.ClientID}).want(t, 404, "BBL_NOT_FOUND")
+	foreign := token.caller().rpc(t, "revoke_api_token", args{"client_id": theirs.ClientID}).want(t, 404, "BBL_NOT_FOUND")
+	missing := token.caller().rpc(t, "revoke_api_token", args{"client_id": "bbl_cid_0000000000000000"}).want(t, 404, "BBL_NOT_FOUND")
+	if string(foreign.body) != string(missing.body) {
+		t.Errorf("another organization's token is told from none: %s and %s", foreign.body, missing.body)
+	}
 	theirs.caller().get(t, "deployments").want(t, 200, "")
 }
 

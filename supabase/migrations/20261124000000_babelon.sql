@@ -245,7 +245,7 @@ begin
       'Create one with create_organization, or ask an admin to add you.');
   elsif chosen is null then
     perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
-      'The view organizations lists the ones you belong to.');
+      'Name one of yours; the view organizations lists them.');
   elsif chosen <> all (own)
         and not (kind = 'service' and exists (select from babelon_private.organizations o where o.id = chosen)) then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such organization');

@@ -21,7 +21,8 @@ import (
 const long = `Babelon gives the users of a Supabase project API tokens.
 
 A token is a pair, a client ID and a secret. Keep it in .babelon.toml (see babelon init) or in the
-environment; an admin signs in instead (babelon login) and manages tokens.
+environment; an admin signs in instead (babelon login) and manages tokens. Where there are both, the
+commands token, organization and member act as the person, all others as the token; a line says which.
 
 A flag wins over the environment, and the environment over the file: --config or BABELON_CONFIG, else the
 nearest .babelon.toml upward from here.
@@ -34,7 +35,7 @@ nearest .babelon.toml upward from here.
   tenant_id        BABELON_TENANT_ID         the organization that is meant; another is refused
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 refused;
-2 usage or configuration; 4 not authenticated; 5 unavailable, try again later; 130 interrupted.`
+2 usage or configuration; 4 credentials refused; 5 unavailable, try again later; 130 interrupted.`
 
 // Execute runs the command that the process's arguments name. Its errors are *fault.Error.
 func Execute(ctx context.Context, c *connect.Connector) error {
@@ -44,6 +45,9 @@ func Execute(ctx context.Context, c *connect.Connector) error {
 	cmd, err := root.ExecuteContextC(ctx)
 	var f *fault.Error
 	switch {
+	case errors.As(err, &f) && f.Code == "BBL_ORGANIZATION_REQUIRED":
+		f.Hint = "Use --organization, or set tenant_id; `babelon organization list` shows the ids."
+		return f
 	case err == nil || errors.As(err, &f):
 		return err
 	case !running:

@@ -16,7 +16,7 @@ func newWhoami(c *connect.Connector) *cobra.Command {
 		Use:   "whoami",
 		Short: "Show who you are to the server",
 		Long: `Asks the server who it takes you for: the token of the configured pair, else the person who is signed in.
-A wrong, revoked or foreign pair is an error (exit code 4).`,
+A wrong or revoked pair is an error (exit code 4), as is one of another organization than tenant_id (exit code 1).`,
 		Example: "  babelon whoami\n  babelon whoami --output json",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return whoami(cmd.Context(), c, output) },

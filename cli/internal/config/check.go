@@ -43,6 +43,10 @@ func checkURL(text string) error {
 		return errors.New("should look like https://abcdefghijklmnopqrst.supabase.co")
 	case strings.HasPrefix(u.Host, "your-project."):
 		return credential.ErrSample
+	case u.Hostname() == "supabase.com" || strings.HasSuffix(u.Hostname(), ".supabase.com"):
+		return errors.New("is a page of the dashboard; the project's URL looks like https://abcdefghijklmnopqrst.supabase.co")
+	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/v1"):
+		return errors.New("has a path of the API; leave out what comes after the host")
 	case u.User != nil:
 		return errors.New("has a user name or password in it")
 	case strings.ContainsAny(text, "?#"):

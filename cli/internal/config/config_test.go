@@ -155,6 +155,8 @@ func TestBadConfigurationIsAUsageErrorThatNamesTheCulpritAndNoValue(t *testing.T
 		"a password in the URL":      {`supabase_url = "https://ada:hunter2@example.com"`, nil, "FILE:1: supabase_url has a user name"},
 		"a query in the URL":         {`supabase_url = "https://example.com/?x=1"`, nil, "FILE:1: supabase_url has a query"},
 		"an empty query in the URL":  {`supabase_url = "https://example.com?"`, nil, "FILE:1: supabase_url has a query"},
+		"a page of the dashboard":    {`supabase_url = "https://supabase.com/dashboard/project/x"`, nil, "FILE:1: supabase_url is a page of the dashboard"},
+		"a path of the API":          {`supabase_url = "https://example.com/rest/v1/"`, nil, "FILE:1: supabase_url has a path of the API"},
 		"a fragment in the URL":      {`supabase_url = "https://example.com/#x"`, nil, "FILE:1: supabase_url has a query or fragment"},
 		"dots in the URL":            {`supabase_url = "https://example.com/../x"`, nil, "FILE:1: supabase_url has an unusual path"},
 		"escapes in the URL":         {`supabase_url = "https://example.com/%3Fx"`, nil, "FILE:1: supabase_url has an unusual path"},

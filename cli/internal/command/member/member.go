@@ -25,7 +25,7 @@ An organization keeps at least one owner.`,
 func table(c *connect.Connector, members []client.Member) error {
 	rows := make([][]string, len(members))
 	for i, m := range members {
-		rows[i] = []string{*cmp.Or(m.Email, new(string)), m.Role, c.IO.Time(&m.CreatedAt), m.UserID}
+		rows[i] = []string{*cmp.Or(m.Email, new(string)), m.Role, c.IO.Time(&m.CreatedAt), m.UserID, m.OrganizationID}
 	}
-	return c.IO.Table([]string{"EMAIL", "ROLE", "SINCE", "USER ID"}, rows)
+	return c.IO.Table([]string{"EMAIL", "ROLE", "SINCE", "USER ID", "ORGANIZATION ID"}, rows)
 }

@@ -28,7 +28,7 @@ func newGenerate(c *connect.Connector) *cobra.Command {
 		Long: `Generates a token pair and prints it, this once: the secret cannot be shown again. On a terminal it is a table; in a
 pipe bare KEY=value lines, as a shell, an .env file or $GITHUB_ENV takes them. toml is a whole .babelon.toml.`,
 		Example: `  babelon token generate "CI/CD Pipeline"
-  babelon token generate laptop --role viewer --output toml > laptop.toml
+  (umask 077; babelon token generate laptop --role viewer --output toml > laptop.toml)
   babelon token generate deploy >> "$GITHUB_ENV"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
