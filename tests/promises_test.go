@@ -343,12 +343,17 @@ func TestPromise08_usage_is_exact_for_reads_and_for_requests_that_fail(t *testin
 		{http.MethodGet, "deployments?limit=1", nil, 200},
 		{http.MethodHead, "deployments?limit=1", nil, 200},
 		{http.MethodPost, "deployments", args{"service": "api"}, 201},
-		{http.MethodPost, "deployments", args{"service": "api", "tenant_id": "00000000-0000-4000-8000-000000000000"}, 401}, // by its policy
-		{http.MethodPost, "deployments", args{"service": nil}, 400},
-		{http.MethodPost, "rpc/conflict", args{}, 409},
 		{http.MethodGet, "rpc/conflict", nil, 409},
+		{http.MethodHead, "deployments?limit=1", nil, 200},
+		{http.MethodPost, "deployments", args{"service": "api", "tenant_id": "00000000-0000-4000-8000-000000000000"}, 401}, // by its policy
+		{http.MethodGet, "deployments?no_such_column=eq.1", nil, 400},
+		{http.MethodHead, "deployments?limit=1", nil, 200},
+		{http.MethodPost, "deployments", args{"service": nil}, 400},
+		{http.MethodGet, "deployments?limit=1", nil, 200},
+		{http.MethodHead, "deployments?no_such_column=eq.1", nil, 400},
+		{http.MethodPost, "rpc/conflict", args{}, 409},
 	}
-	const rounds, connections = 430, 32
+	const rounds, connections = 250, 32   // a thousand of each method
 	began := time.Now().Add(-time.Second) // the clocks are one, their precision is not
 	work := make(chan int)
 	var wait sync.WaitGroup

@@ -17,8 +17,12 @@ func TestThe_migration_installs_with_supabase_db_push_and_leaves_the_schema_that
 	if err != nil {
 		t.Fatal(err)
 	}
+	operator := t.TempDir() // the CLI keeps files of its own in the project's folder
+	if err := os.CopyFS(filepath.Join(operator, "supabase"), os.DirFS("../supabase")); err != nil {
+		t.Fatal(err)
+	}
 	push := func() string {
-		return npmTool(t, "@supabase/cli-linux-x64/bin/supabase", "db", "push", "--yes", "--workdir", "..", "--remote="+pushed)
+		return npmTool(t, "@supabase/cli-linux-x64/bin/supabase", "db", "push", "--yes", "--workdir", operator, "--remote="+pushed)
 	}
 	if out := push(); !strings.Contains(out, "Applying migration") {
 		t.Errorf("the first push applied nothing:\n%s", out)

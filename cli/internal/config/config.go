@@ -114,8 +114,13 @@ func find(from Source) (string, error) {
 	}
 	for dir := from.Dir; ; dir = filepath.Dir(dir) {
 		path := filepath.Join(dir, FileName)
-		if _, err := os.Lstat(path); err == nil {
+		if info, err := os.Stat(path); err == nil {
+			if uid, known := owner(info); known && isStranger(uid, os.Getuid()) {
+				return "", fault.Usagef("Name it with --config if you trust it.", "%s belongs to another user, who could send your token elsewhere", path)
+			}
 			return path, nil
+		} else if _, linked := os.Lstat(path); linked == nil {
+			return path, nil // a link to nowhere; reading it says so
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", fault.Usagef("", "%s: %w", path, reason(err))
 		}
@@ -123,6 +128,12 @@ func find(from Source) (string, error) {
 			return "", nil
 		}
 	}
+}
+
+// isStranger reports whether a file that was found rather than named, such as one in /tmp, is of somebody whom
+// the user did not choose to trust. Root reads what it is given, as a container does with a mounted checkout.
+func isStranger(owner, user int) bool {
+	return owner != user && owner != 0 && user != 0
 }
 
 // check validates every setting, and that the pair is whole and from one source.
