@@ -327,7 +327,8 @@ $$;
 -- The output plugin wants a publication; one without tables keeps everybody's rows out of the decoding.
 create publication babelon_usage;
 
--- A slot belongs to one database, its name to the whole server.
+-- A slot belongs to one database, its name to the whole server. Whoever makes, drops or reads it holds the advisory
+-- lock 'babelon.usage_journal' of the database.
 create function babelon_private.create_usage_slot(slot_name name)
 returns pg_lsn
 language plpgsql volatile
@@ -349,6 +350,7 @@ declare
   slot  constant name := 'babelon_usage_' || (select oid from pg_database where datname = current_database());
   start pg_lsn;
 begin
+  perform pg_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0));
   if exists (select from babelon_private.usage_journal) then
     return;
   elsif current_setting('wal_level') <> 'logical' then
@@ -363,7 +365,7 @@ begin
 
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
-      using 'babelon-collect-usage', '10 seconds', 'select babelon_private.collect_usage()';
+      using 'babelon-collect-usage', '* * * * *', 'select babelon_private.collect_usage()';
   else
     raise warning 'pg_cron is not installed, so nobody collects the usage journal but lists, within their budget'
       using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: what is not collected keeps the write-ahead log.';
@@ -382,6 +384,7 @@ as $$
 declare
   slot name;
 begin
+  perform pg_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0));
   begin
     perform babelon_private.collect_usage();
   exception when others then
@@ -417,7 +420,7 @@ declare
   goal    pg_lsn;
 begin
   -- One collector at a time; whoever comes meanwhile is content with what there is.
-  if not pg_try_advisory_xact_lock(hashtextextended('babelon.collect_usage', 0)) then
+  if not pg_try_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0)) then
     return (select j.as_of from babelon_private.usage_journal j);
   end if;
   select * into journal from babelon_private.usage_journal;
@@ -474,8 +477,8 @@ begin
     select * from entries where at <= clock_timestamp() + interval '1 minute'
   ), folded as (
     select e.token_id,
-           count(*)  filter (where e.outcome = 1)   as uses,
-           max(e.at) filter (where e.outcome = 1)   as last_used_at,
+           count(*)  filter (where e.outcome = 1) as uses,
+           max(e.at) filter (where e.outcome = 1) as last_used_at,
            count(*)  filter (where e.outcome = 0) as denials,
            max(e.at) filter (where e.outcome = 0) as last_denied_at
       from plausible e
