@@ -95,10 +95,13 @@ func (s *Stack) databaseURL(user, database string) string {
 }
 
 // NewDatabase makes another database on the stack's server that is as a new Supabase project's, with
-// nothing of Babelon in it. Returns its URL as the role postgres.
+// nothing of Babelon in it, in place of one of that name. Returns its URL as the role postgres.
 func (s *Stack) NewDatabase(ctx context.Context, name string) (string, error) {
-	if err := execute(ctx, s.SuperuserDatabaseURL, "create database "+pgx.Identifier{name}.Sanitize()); err != nil {
-		return "", err
+	quoted := pgx.Identifier{name}.Sanitize()
+	for _, statement := range []string{"drop database if exists " + quoted + " with (force)", "create database " + quoted} {
+		if err := execute(ctx, s.SuperuserDatabaseURL, statement); err != nil {
+			return "", err
+		}
 	}
 	users := "create schema auth; create table auth.users (id uuid primary key, email text, email_confirmed_at timestamptz);"
 	return s.databaseURL("postgres", name), execute(ctx, s.databaseURL("supabase_admin", name), users+defaultsSQL+authSQL)
