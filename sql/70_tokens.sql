@@ -104,7 +104,7 @@ begin
   if current_setting('transaction_read_only') = 'off' then
     begin
       perform babelon_private.collect_usage(max_bytes => 16 << 20, max_messages => 50000);
-    exception when others then
+    exception when others or query_canceled then  -- by statement_timeout, too
       raise warning 'collecting usage failed: %', sqlerrm;
     end;
   end if;

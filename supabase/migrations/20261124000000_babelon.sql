@@ -404,8 +404,8 @@ $$;
 -- Exactly once: peeking leaves the slot where it is, and how far was folded commits with the counters. Only
 -- the next collection lets the slot forget what that one committed.
 -- Bounded, when it is asked to be: it goes at most max_bytes of log forward, whoever wrote them, and folds at most
--- max_messages; and where decoding would have to begin far behind, as it must while an old transaction that has
--- written is open, it leaves that to a collection without bounds. That one also makes a lost slot anew.
+-- max_messages; and where decoding would have to begin 16 times as far behind, as it must while an old transaction
+-- that has written is open, it leaves that to a collection without bounds. That one also makes a lost slot anew.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
 language plpgsql volatile security definer
@@ -440,7 +440,7 @@ begin
         using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
     end if;
     return journal.as_of;
-  elsif slot.active or journal.folded_before - slot.restart_lsn > 4 * max_bytes then
+  elsif slot.active or journal.folded_before - slot.restart_lsn > 16 * max_bytes then
     return journal.as_of;
   end if;
 
@@ -884,7 +884,7 @@ begin
   if current_setting('transaction_read_only') = 'off' then
     begin
       perform babelon_private.collect_usage(max_bytes => 16 << 20, max_messages => 50000);
-    exception when others then
+    exception when others or query_canceled then  -- by statement_timeout, too
       raise warning 'collecting usage failed: %', sqlerrm;
     end;
   end if;
