@@ -170,7 +170,7 @@ func TestThe_catalog_keeps_the_rules_of_every_table_view_and_function(t *testing
 	for rule, query := range map[string]string{
 		"a table has row-level security":                      `select oid::regclass::text from pg_class where relkind in ('r', 'p') and not relrowsecurity and relnamespace::regnamespace::text ` + ours,
 		"an exposed view runs as its caller":                  `select oid::regclass::text from pg_class where relkind = 'v' and relnamespace = 'babelon'::regnamespace and not coalesce(reloptions::text[] @> '{security_invoker=true}', false)`,
-		"a function sets its search_path to the catalog":      `select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text ` + ours + ` and not coalesce(proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)`,
+		"a function sets its search_path to the catalog":      `select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text ` + ours + ` and prosqlbody is null and not coalesce(proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)`,
 		"an exposed function runs as its caller":              `select oid::regprocedure::text from pg_proc where pronamespace = 'babelon'::regnamespace and prosecdef`,
 		"an exposed function, view or type has a comment":     `select objoid::text from (select oid as objoid, obj_description(oid, 'pg_proc') as said from pg_proc where pronamespace = 'babelon'::regnamespace union all select oid, obj_description(oid, 'pg_class') from pg_class where relnamespace = 'babelon'::regnamespace and relkind = 'v') o where said is null`,
 		"a policy names its roles and wraps no bare call":     `select policyname from pg_policies where schemaname ` + ours + ` and (roles @> '{public}' or cmd = 'ALL')`,
