@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/babelon/babelon/tests/stack"
 )
 
@@ -30,14 +28,11 @@ func TestEvery_actor_can_do_what_is_written_down_and_nothing_else(t *testing.T) 
 			t.Parallel()
 			url := installed(t, version)
 			wantGrants(t, url)
-			db := connect(t, strings.Replace(url, "//postgres:", "//supabase_admin:", 1))
-			if _, err := db.Exec(t.Context(), "create schema extensions; grant usage on schema extensions to public; set search_path = extensions; "+pgTAP(t)); err != nil {
-				t.Fatalf("loading pgTAP: %v", err)
-			}
-			config := db.Config()
+			apply(t, asSuperuser(url), "create schema extensions; grant usage on schema extensions to public; set search_path = extensions; "+pgTAP(t))
+			config := connect(t, url).Config()
 			prove := exec.CommandContext(t.Context(), "pg_prove", "--ext", ".sql", "--recurse", "../supabase/tests")
 			prove.Env = append(os.Environ(), "PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)),
-				"PGUSER=postgres", "PGPASSWORD="+config.Password, "PGDATABASE="+config.Database)
+				"PGUSER="+config.User, "PGPASSWORD="+config.Password, "PGDATABASE="+config.Database)
 			if out, err := prove.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
@@ -74,14 +69,7 @@ func installed(t *testing.T, version int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sql, err := migration()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// One simple query is one transaction, as `supabase db push` makes of the file.
-	if _, err := connect(t, url).Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-		t.Fatalf("the migration: %v", err)
-	}
+	migrate(t, url)
 	return url
 }
 

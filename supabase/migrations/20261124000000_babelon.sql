@@ -533,7 +533,7 @@ as $$
 declare
   -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
   raw     constant text  := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
-  headers constant jsonb := nullif(raw, '');
+  headers constant jsonb := nullif(raw, '')::jsonb;
   token   record;
   setting text;
 begin
@@ -670,7 +670,7 @@ begin
 
   insert into babelon_private.organizations as o (name)
   values (create_organization.name)
-  returning o.id, o.name, 'owner', o.created_at into made;
+  returning o.id, o.name, 'owner'::babelon.member_role, o.created_at into made;
 
   insert into babelon_private.memberships (organization_id, user_id, role)
   values (made.id, auth.uid(), 'owner');
