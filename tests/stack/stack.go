@@ -103,7 +103,7 @@ func start(ctx context.Context, npm packages) (_ *Stack, err error) {
 	if err := execute(ctx, s.DatabaseURL, "select babelon_private.enable_usage_journal()"); err != nil {
 		return nil, fmt.Errorf("usage journal: %w", err)
 	}
-	if err := s.startPostgREST(ctx, npm); err != nil {
+	if s.PostgRESTURL, err = s.startPostgREST(ctx, npm, 20); err != nil {
 		return nil, fmt.Errorf("postgrest: %w", err)
 	}
 	if err := s.startGateway(authURL); err != nil {
