@@ -684,7 +684,7 @@ begin
 
   insert into babelon_private.organizations as o (name)
   values (create_organization.name)
-  returning o.id, o.name, 'owner', o.created_at into made;
+  returning o.id, o.name, 'owner'::babelon.member_role, o.created_at into made;
 
   insert into babelon_private.memberships (organization_id, user_id, role)
   values (made.id, auth.uid(), 'owner');
@@ -1119,7 +1119,6 @@ to anon, authenticated, service_role, babelon_token;
 grant execute on function
   babelon_private.authenticate_request(),
   babelon_private.verify_request(),
-  babelon_private.caller_kind(),
   babelon_private.caller_roles(),
   babelon_private.whoami(),
   babelon_private.create_organization(text),
@@ -1142,5 +1141,5 @@ grant execute on function babelon_private.member_email(uuid)
   to authenticated, service_role, babelon_token;
 
 -- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
--- NOTE: raise_error, require_role, lock_member, usage_is_journalled, count_use, collect_usage, random_hex, is_name and forbid_unrevoking run only
--- inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.
+-- NOTE: raise_error, caller_kind, require_role, lock_member, usage_is_journalled, count_use, collect_usage, random_hex, is_name and
+-- forbid_unrevoking run only inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.

