@@ -3,7 +3,7 @@
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
-.PHONY: build demo test stack bench migration lint clean
+.PHONY: build demo test test-containers stack bench migration lint clean
 
 build: ## bin/babelon
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
@@ -13,6 +13,9 @@ demo: ## the main job, from sign-up to revocation, on a throwaway Supabase stack
 
 test: ## every test, on a throwaway Supabase stack
 	go test ./...
+
+test-containers: ## the same tests on containers, with what only those have: PostgreSQL 15, PgBouncer, a standby, pg_cron
+	BABELON_STACK=containers go test -count=1 -p=1 ./tests ./tests/stack/containers
 
 stack: ## keep that stack up, with its addresses and keys in .stack/env, until Ctrl-C
 	go run ./tests/stack/cmd

