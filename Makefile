@@ -1,9 +1,11 @@
 # `make demo` and `make test` need Go, Node 20 or later with npm, and make; they fetch and start the rest.
 
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GITLEAKS      = github.com/zricethezav/gitleaks/v8@v8.30.1
+DEADCODE      = golang.org/x/tools/cmd/deadcode@v0.45.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
-.PHONY: build demo test test-containers stack bench migration lint clean
+.PHONY: build demo test test-containers stack bench migration lint secrets clean
 
 build: ## bin/babelon
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
@@ -26,12 +28,19 @@ bench: ## what it costs: every figure that the README has
 migration: ## supabase/migrations from sql/
 	cat sql/*.sql > $(MIGRATION)
 
-lint:
+lint: secrets
 	test -z "$$(gofmt -l cli tests)" || { gofmt -d cli tests; exit 1; }
 	go vet ./...
 	go run $(GOLANGCI_LINT) run
+	unused="$$(go run $(DEADCODE) -test ./...)" && echo "$$unused" && test -z "$$unused"
 	shellcheck .ci/run
 	cat sql/*.sql | cmp - $(MIGRATION) || { echo 'run: make migration'; exit 1; }
+
+secrets: ## none in the history, none in the files that are to be committed; and one that is planted is found
+	go run $(GITLEAKS) git --no-banner --redact --verbose
+	git ls-files -z --cached --others --exclude-standard | xargs -0 cat | go run $(GITLEAKS) stdin --no-banner --redact --verbose
+	printf 'bbl_tok_%s' "$$(od -An -N16 -tx1 /dev/urandom | tr -d ' ')" | \
+	  go run $(GITLEAKS) stdin --no-banner --redact --exit-code=0 --report-format=json --report-path=- | grep -q babelon-api-token
 
 clean:
 	rm -rf bin .stack tests/stack/node_modules

@@ -14,7 +14,7 @@ as $$
 declare
   -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
   raw     constant text  := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
-  headers constant jsonb := nullif(raw, '');
+  headers constant jsonb := nullif(raw, '')::jsonb;
   token   record;
   setting text;
 begin

@@ -60,7 +60,7 @@ begin
 
   insert into babelon_private.organizations as o (name)
   values (create_organization.name)
-  returning o.id, o.name, 'owner', o.created_at into made;
+  returning o.id, o.name, 'owner'::babelon.member_role, o.created_at into made;
 
   insert into babelon_private.memberships (organization_id, user_id, role)
   values (made.id, auth.uid(), 'owner');

@@ -72,6 +72,12 @@ func (c caller) with(name, value string) caller {
 // send makes one request of the schema ("public" or "babelon") and reads the whole answer.
 func (c caller) send(t testing.TB, method, path, schema string, body any) answer {
 	t.Helper()
+	return c.sendTo(t, project.URL+"/rest/v1", method, path, schema, body)
+}
+
+// sendTo does it with another API than the project's.
+func (c caller) sendTo(t testing.TB, api, method, path, schema string, body any) answer {
+	t.Helper()
 	var reader io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -80,7 +86,7 @@ func (c caller) send(t testing.TB, method, path, schema string, body any) answer
 		}
 		reader = bytes.NewReader(encoded)
 	}
-	request, err := http.NewRequest(method, project.URL+"/rest/v1/"+path, reader)
+	request, err := http.NewRequest(method, api+"/"+path, reader)
 	if err != nil {
 		t.Fatal(err)
 	}

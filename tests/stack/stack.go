@@ -84,7 +84,8 @@ func StartWith(ctx context.Context, options Options) (*Stack, error) {
 	}
 }
 
-func start(ctx context.Context, npm packages, options Options) (_ *Stack, err error) {
+// newStack returns a stack of which nothing runs yet.
+func newStack(npm packages, provider Provider) (*Stack, error) {
 	dir, err := os.MkdirTemp("", "babelon-stack-")
 	if err != nil {
 		return nil, err
@@ -93,15 +94,22 @@ func start(ctx context.Context, npm packages, options Options) (_ *Stack, err er
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
-	s := &Stack{
+	return &Stack{
 		Dir:            dir,
 		running:        []func() error{sweep},
 		PublishableKey: "sb_publishable_" + random(16),
 		SecretKey:      "sb_secret_" + random(16),
 		JWTSecret:      random(32),
 		Password:       random(16),
-		provider:       options.Provider,
+		provider:       provider,
 		npm:            npm,
+	}, nil
+}
+
+func start(ctx context.Context, npm packages, options Options) (_ *Stack, err error) {
+	s, err := newStack(npm, options.Provider)
+	if err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {

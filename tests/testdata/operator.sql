@@ -7,6 +7,13 @@ $$ select current_setting('request.headers')::json $$;
 -- Who the request is to PostgreSQL.
 create function public.request_role() returns text language sql stable as $$ select current_user::text $$;
 
+-- The same, with whatever a request could leave behind on its connection.
+create function public.request_identity() returns json language sql volatile as
+$$ select json_build_object(
+     'connection', pg_backend_pid(), 'role', current_user, 'person', current_setting('request.jwt.claims')::json ->> 'sub', 'organizations', array(select babelon.tenant_ids()),
+     'client_id', current_setting('request.headers')::json ->> 'x-client-id', 'read_only', current_setting('transaction_read_only'),
+     'settings', concat(current_setting('babelon.token_id', true), current_setting('babelon.tenant_id', true), current_setting('babelon.role', true))) $$;
+
 -- Open to everybody, signed in or not: a wrong pair must still not get in.
 create table public.announcements (body text not null);
 insert into public.announcements values ('hello');

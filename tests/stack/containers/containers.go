@@ -101,7 +101,7 @@ func (p *Provider) StartPostgREST(ctx context.Context, s *stack.Stack) (url stri
 }
 
 func (p *Provider) startPostgREST(ctx context.Context, s *stack.Stack, name, server string) (string, error) {
-	config := s.PostgRESTConfig("postgres://authenticator:"+s.Password+"@"+server+"/postgres", "0.0.0.0", 3000, 3001)
+	config := s.PostgRESTConfig("postgres://authenticator:"+s.Password+"@"+server+"/postgres", 20, "0.0.0.0", 3000, 3001)
 	// Behind PgBouncer each transaction may have another server connection: what one has prepared is unknown to the next,
 	// and nobody listens. On a standby nobody can.
 	config += "db-prepared-statements = false\ndb-channel-enabled = false\n"

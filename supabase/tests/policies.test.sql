@@ -1,0 +1,313 @@
+-- Who can do what, cell by cell: every actor, on every table, view and function, with every verb.
+--
+-- Run it in your own project with `supabase test db`, or anywhere with pg_prove as the role postgres. It makes its
+-- own people, organizations, tokens and table, reads nothing of yours, and rolls all of it back.
+--
+-- How to read the table below:
+--
+--   anon  nobody has signed in                     vtok  a viewer token of organization A
+--   outs  a person; owner of organization B        mtok  a member token of A
+--   view  viewer of organization A                 atok  an admin token of A
+--   memb  member of A                              gone  a revoked token of A
+--   admn  admin of A                               btok  an admin token of B
+--   ownr  owner of A                               serv  the service role
+--
+--   A, 4A+B   exactly these rows: one of A's; four of A's and one of B's      0   no row
+--   2         so many rows written        nullit works, and returns nothing   and else: what a function returns
+--   -         42501: the role was not granted it                              rls 42501: a policy refuses the row
+--   ro        25006: the transaction is read-only       gone   BBL_TOKEN_REVOKED          auth  BBL_UNAUTHENTICATED
+--   role      BBL_FORBIDDEN: the role is too low        404    BBL_NOT_FOUND              which BBL_ORGANIZATION_REQUIRED
+--   both      BBL_AMBIGUOUS_CREDENTIALS                 last   BBL_CONFLICT: the last owner stays
+--
+-- `service` sees the rows of your own organizations as well; they are not counted.
+begin;
+set local search_path = public, extensions;
+
+create temp table expected (nr int generated always as identity, line text);
+insert into expected (line) select regexp_split_to_table($matrix$
+
+-- The API: what everybody may call.                         anon | outs view memb admn ownr | vtok mtok atok gone btok | serv
+call (babelon.whoami()).kind                               | auth | user user user user user | token token token gone token | service
+call (babelon.whoami()).organization_id                    | auth | B    A    A    A    A    | A    A    A    gone B    | null
+call babelon.create_organization('Babelon test A')         | auth | A    A    A    A    A    | role role role gone role | role
+call babelon.set_member({outsider}, 'viewer', {A})         | auth | 404  role role A    A    | ro   role role gone 404  | A
+call babelon.set_member({viewer}, 'owner', {A})            | auth | 404  role role role A    | ro   role role gone 404  | A
+call babelon.set_member({owner}, 'admin', {A})             | auth | 404  role role role last | ro   role role gone 404  | last
+call babelon.set_member({viewer}, 'member')                | auth | B    role role A    A    | ro   role role gone role | which
+call babelon.remove_member({viewer}, {A})                  | auth | 404  null role null null | ro   role role gone 404  | null
+call babelon.remove_member({owner}, {A})                   | auth | 404  role role role last | ro   role role gone 404  | last
+call babelon.generate_api_token('Babelon test', {A})       | auth | 404  role role A    A    | role role A    gone 404  | A
+call babelon.generate_api_token('Babelon test')            | auth | B    role role A    A    | role role A    gone B    | which
+call babelon.list_api_tokens({A})                          | auth | 404  5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
+call babelon.list_api_tokens()                             | auth | B    5A   5A   5A   5A   | 5A   5A   5A   gone B    | which
+call babelon.revoke_api_token({token})                     | auth | 404  role role A    A    | role role A    gone 404  | A
+call babelon.tenant_id()                                   | null | null null null null null | A    A    A    gone B    | null
+call babelon.tenant_ids()                                  | 0    | B    A    A    A    A    | A    A    A    gone B    | 0
+call babelon.tenant_ids('member')                          | 0    | B    0    A    A    A    | 0    A    A    gone B    | 0
+call babelon.tenant_ids('admin')                           | 0    | B    0    0    A    A    | 0    0    A    gone B    | 0
+call babelon.tenant_ids('owner')                           | 0    | B    0    0    0    A    | 0    0    0    gone 0    | 0
+call babelon.has_role({A}, 'member')                       | false | false false true true true | false true true gone false | false
+call babelon.has_role(null, 'viewer')                      | false | false false false false false | false false false gone false | false
+
+-- Read through views; the policies say which rows, and nobody writes.
+select babelon.organizations                               | -    | B    A    A    A    A    | A    A    A    gone B    | A+B
+select babelon.members                                     | -    | B    4A   4A   4A   4A   | 4A   4A   4A   gone B    | 4A+B
+insert,update,delete babelon.organizations                 | -    | -    -    -    -    -    | -    -    -    gone -    | -
+insert,update,delete babelon.members                       | -    | -    -    -    -    -    | -    -    -    gone -    | -
+select babelon_private.organizations                       | -    | B    A    A    A    A    | A    A    A    gone B    | A+B
+select babelon_private.memberships                         | -    | B    4A   4A   4A   4A   | 4A   4A   4A   gone B    | 4A+B
+insert,update,delete,truncate,trigger babelon_private.organizations | - | - - - - -          | ro   -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.memberships   | - | - - - - -          | ro   -    -    gone -    | -
+
+-- Of nobody's: tokens, their hashes, and what they were used for.
+select babelon_private.api_tokens                          | -    | -    -    -    -    -    | -    -    -    gone -    | -
+select babelon_private.api_token_uses                      | -    | -    -    -    -    -    | -    -    -    gone -    | -
+select babelon_private.usage_journal                       | -    | -    -    -    -    -    | -    -    -    gone -    | -
+select babelon_private.api_token_summaries                 | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call nextval('babelon_private.api_token_uses_id_seq')      | -    | -    -    -    -    -    | -    -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.api_tokens     | - | - - - - -         | ro   -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.api_token_uses | - | - - - - -         | ro   -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.usage_journal  | - | - - - - -         | ro   -    -    gone -    | -
+trigger babelon_private.api_token_summaries                | -    | -    -    -    -    -    | ro   -    -    gone -    | -
+
+-- What the API hands over to: each guards itself, however it is called.
+call babelon_private.authenticate_request()                | null | null null null null null | null null null gone null | null
+call babelon_private.verify_request()                      | false | false false false false false | both both both gone both | false
+call (babelon_private.caller_roles()).role                 | 0    | owner viewer member admin owner | viewer member admin gone admin | 0
+call (babelon_private.whoami()).kind                       | auth | user user user user user | token token token gone token | service
+call babelon_private.create_organization('Babelon test A') | auth | A    A    A    A    A    | role role role gone role | role
+call babelon_private.set_member({outsider}, 'viewer', {A}) | auth | 404  role role A    A    | ro   role role gone 404  | A
+call babelon_private.remove_member({viewer}, {A})          | auth | 404  null role null null | ro   role role gone 404  | null
+call babelon_private.generate_api_token('x', {A}, 'admin', null) | auth | 404 role role A A  | role role A    gone 404  | A
+call babelon_private.list_api_tokens({A})                  | auth | 404  5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
+call babelon_private.revoke_api_token({token})             | auth | 404  role role A    A    | role role A    gone 404  | A
+call babelon_private.member_email({user}) = {viewer}       | -    | null true true true true | true true true gone null | true
+
+-- What runs inside those only, and what is the operator's.
+call babelon_private.require_role({A}, 'viewer')           | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.lock_member({viewer}, {A}, null)      | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.caller_kind()                         | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.count_use(gen_random_uuid())          | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.is_name('x')                          | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.raise_error('BBL_FORBIDDEN', 'x')     | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.collect_usage()                       | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.create_usage_slot('x')                | -    | -    -    -    -    -    | -    -    -    gone -    | -
+
+-- Everybody may name what is in the schemas; nobody may add to them.
+usage babelon                                              | true | true true true true true | true true true gone true | true
+usage babelon_private                                      | true | true true true true true | true true true gone true | true
+create babelon                                             | -    | -    -    -    -    -    | ro   -    -    gone -    | -
+create babelon_private                                     | -    | -    -    -    -    -    | ro   -    -    gone -    | -
+
+-- A table of an operator's, opened as the README says: viewers read, members write, admins delete.
+select babelon_example.notes                               | -    | 3B   2A   2A   2A   2A   | 2A   2A   2A   gone 3B   | 2A+3B
+insert babelon_example.notes (tenant_id) values ({A})      | -    | rls  rls  1    1    1    | ro   1    1    gone rls  | 1
+insert babelon_example.notes (tenant_id) values ({B})      | -    | 1    rls  rls  rls  rls  | ro   rls  rls  gone 1    | 1
+insert babelon_example.notes                               | -    | rls  rls  rls  rls  rls  | ro   1    1    gone 1    | 23502
+update babelon_example.notes set body = 'x'                | -    | 3    0    2    2    2    | ro   2    2    gone 3    | 5
+update babelon_example.notes set tenant_id = {B}           | -    | 3    0    rls  rls  rls  | ro   rls  rls  gone 3    | 5
+delete babelon_example.notes                               | -    | 3    0    0    2    2    | ro   0    2    gone 3    | 5
+truncate,trigger babelon_example.notes                     | -    | -    -    -    -    -    | ro   -    -    gone -    | -
+usage babelon_example                                      | true | true true true true true | true true true gone true | true
+create babelon_example                                     | -    | -    -    -    -    -    | ro   -    -    gone -    | -
+
+$matrix$, '\n');
+
+create temp table words (word text, code text);
+insert into words values
+  ('-', '42501'), ('rls', '42501'), ('ro', '25006'), ('gone', 'BBL_TOKEN_REVOKED'), ('auth', 'BBL_UNAUTHENTICATED'),
+  ('role', 'BBL_FORBIDDEN'), ('404', 'BBL_NOT_FOUND'), ('which', 'BBL_ORGANIZATION_REQUIRED'),
+  ('both', 'BBL_AMBIGUOUS_CREDENTIALS'), ('last', 'BBL_CONFLICT');
+
+-- The actors, in the table's order. They become who they are as in real life: by the role and the claims that
+-- PostgREST sets for a JWT, or by two headers.
+create temp table actors (nr int generated always as identity, actor text, role text, claims jsonb, headers jsonb not null default '{}');
+create temp table placeholders (name text, value text);
+
+-- Runs a statement as an actor would, and returns the one value that it yields, or how many rows it wrote.
+create function pg_temp.as_actor(who text, statement text) returns text language plpgsql as $$
+declare
+  home  constant text := current_setting('role');
+  me    record;
+  said  text;
+begin
+  select * into strict me from actors where actor = who;
+  perform set_config('request.headers', me.headers::text, true), set_config('request.jwt.claims', me.claims::text, true),
+          set_config('role', me.role, true);
+  perform babelon_private.authenticate_request();
+  if statement like 'select %' then
+    execute statement into said;
+  else
+    execute statement;
+    get diagnostics said = row_count;
+  end if;
+  perform set_config('role', home, true);
+  return said;
+end
+$$;
+
+-- Tries a statement as an actor, and takes back whatever it did; returns what came of it, or the code of the error.
+create function pg_temp.attempt(who text, statement text) returns text language plpgsql as $$
+declare
+  state text;
+  said  text;
+begin
+  said := pg_temp.as_actor(who, statement);
+  raise sqlstate 'DONE0' using message = said;
+exception when others then
+  get stacked diagnostics state = returned_sqlstate, said = message_text;
+  return case state when 'DONE0' then said when 'PGRST' then said::json ->> 'code' else state end;
+end
+$$;
+
+-- The people: as Auth leaves them when they have signed up.
+insert into placeholders select person, 'babelon-' || person || '@example.test'
+  from unnest(array['outsider', 'viewer', 'member', 'admin', 'owner']) person;
+insert into actors (actor, role, claims) values ('anon', 'anon', '{"role": "anon"}');
+with signed_up as (
+  insert into auth.users (id, email, email_confirmed_at)
+  select gen_random_uuid(), value, now() from placeholders
+  returning id, email
+)
+insert into actors (actor, role, claims)
+select p.name, 'authenticated', jsonb_build_object('role', 'authenticated', 'sub', u.id, 'email', u.email)
+  from signed_up u join placeholders p on p.value = u.email
+ order by array_position(array['outsider', 'viewer', 'member', 'admin', 'owner'], p.name);
+insert into placeholders select 'user', claims ->> 'sub' from actors where actor = 'viewer';
+
+-- Their organizations.
+insert into placeholders values
+  ('A', pg_temp.as_actor('owner', $$select id from babelon.create_organization('Babelon test A')$$)),
+  ('B', pg_temp.as_actor('outsider', $$select id from babelon.create_organization('Babelon test B')$$));
+select pg_temp.as_actor('owner', format('select user_id from babelon.set_member(%L, %L)', value, name))
+  from placeholders where name in ('viewer', 'member', 'admin') \g /dev/null
+
+-- Their tokens, and one that is to be revoked.
+insert into actors (actor, role, claims, headers)
+select actor, 'anon', '{"role": "anon"}', pg_temp.as_actor(maker, format(
+         'select json_build_object(''x-client-id'', client_id, ''x-api-token'', api_token)
+            from babelon.generate_api_token(%L, role => %L)', name, role))::jsonb
+  from (values ('viewer token', 'owner', 'Babelon test A', 'viewer'), ('member token', 'owner', 'Babelon test A', 'member'),
+               ('admin token', 'owner', 'Babelon test A', 'admin'), ('revoked token', 'owner', 'Babelon test A', 'admin'),
+               ('other organization''s token', 'outsider', 'Babelon test B', 'admin')) token (actor, maker, name, role);
+insert into actors (actor, role, claims) values ('service role', 'service_role', '{"role": "service_role"}');
+select pg_temp.as_actor('admin', format('select client_id from babelon.revoke_api_token(%L)', headers ->> 'x-client-id'))
+  from actors where actor = 'revoked token' \g /dev/null
+insert into placeholders values
+  ('token', pg_temp.as_actor('owner', $$select client_id from babelon.generate_api_token('Babelon test A')$$));
+
+-- The operator's table.
+create schema babelon_example;
+create table babelon_example.notes (
+  tenant_id uuid not null default babelon.tenant_id() references babelon_private.organizations (id) on delete cascade,
+  body      text
+);
+alter table babelon_example.notes enable row level security;
+create policy notes_select_viewer on babelon_example.notes for select to authenticated, babelon_token
+  using (tenant_id in (select babelon.tenant_ids('viewer')));
+create policy notes_insert_member on babelon_example.notes for insert to authenticated, babelon_token
+  with check (tenant_id in (select babelon.tenant_ids('member')));
+create policy notes_update_member on babelon_example.notes for update to authenticated, babelon_token
+  using (tenant_id in (select babelon.tenant_ids('member'))) with check (tenant_id in (select babelon.tenant_ids('member')));
+create policy notes_delete_admin on babelon_example.notes for delete to authenticated, babelon_token
+  using (tenant_id in (select babelon.tenant_ids('admin')));
+grant usage on schema babelon_example to anon, authenticated, service_role, babelon_token;
+grant select, insert, update, delete on babelon_example.notes to authenticated, service_role, babelon_token;
+insert into babelon_example.notes (tenant_id)
+select value::uuid from placeholders, generate_series(1, case name when 'A' then 2 else 3 end) where name in ('A', 'B');
+
+-- The table, taken apart: a cell for each line, verb and actor.
+create temp table cells as
+with lines as (
+  select nr, part[1] as verbs, part[2] as what, regexp_split_to_array(btrim(part[3]), '[\s|]+') as cells
+    from expected, regexp_match(line, '^([a-z,]+) ([^|]+\S)\s*\|(.*)') as part
+   where line ~ '^[a-z]'
+)
+select l.nr as line_nr, a.nr as actor_nr, a.actor, case when a.headers ? 'x-client-id' then 'babelon_token' else a.role end as role, verb, l.what, l.cells[a.nr] as cell, cardinality(l.cells) as width,
+       case verb when 'call' then substring(l.what from '(babelon\w*\.\w+)') else split_part(l.what, ' ', 1) end as object
+  from lines l, regexp_split_to_table(l.verbs, ',') as verb, actors a;
+
+-- What an actor runs for a cell. Of rows it only tells whose they are.
+create function pg_temp.statement(verb text, what text, object text, role text) returns text language sql as $$
+  select case verb
+    when 'insert'   then 'insert into ' || what || case when what = object then ' default values' else '' end
+    when 'update'   then 'update ' || what || case when what = object then
+                           (select format(' set %I = default', attname) from pg_attribute
+                             where attrelid = what::regclass and attnum = 1) else '' end
+    when 'delete'   then 'delete from ' || what
+    when 'truncate' then 'truncate ' || what
+    when 'trigger'  then format('create trigger t before insert on %s for each statement execute function %s()',
+                           what, 'babelon_private.forbid_unrevoking')
+    when 'create'   then format('create table %s.t ()', what)
+    else format(
+      $q$select coalesce(string_agg(case when n > 1 then n::text else '' end || owner, '+' order by owner), '0')
+           from (select owner, count(*) as n
+                   from (%s) as found (line),
+                        lateral (select case when line ~ %L then 'A' when line ~ %L then 'B'
+                                             else coalesce(nullif(line, ''), 'null') end) as whose (owner)
+                  where owner in ('A', 'B') or not %L
+                  group by owner) as counted$q$,
+      case verb
+        when 'select' then format('select t::text from %s t', what)
+        when 'call'   then format('select (%s)::text', what)
+        when 'usage'  then format('select has_schema_privilege(%L, %L)::text', what, verb)
+      end,
+      (select 'Babelon test A|' || value from placeholders where name = 'A'),
+      (select 'Babelon test B|' || value from placeholders where name = 'B'),
+      verb = 'select' and role = 'service_role')
+  end
+$$;
+
+create function pg_temp.fill_in(statement text) returns text language plpgsql as $$
+declare
+  placeholder record;
+begin
+  for placeholder in select * from placeholders loop
+    statement := replace(statement, '{' || placeholder.name || '}', quote_literal(placeholder.value));
+  end loop;
+  return statement;
+end
+$$;
+
+-- The catalog, to hold beside it.
+create temp view grants as
+with objects as (
+  select oid::regclass::text as object, relacl as acl, relowner as owner
+    from pg_class where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+     and relnamespace::regnamespace::text in ('babelon', 'babelon_private', 'babelon_example')
+  union all
+  select attrelid::regclass::text, attacl, relowner
+    from pg_attribute join pg_class on pg_class.oid = attrelid
+   where attacl is not null and relnamespace::regnamespace::text in ('babelon', 'babelon_private', 'babelon_example')
+  union all
+  select oid::regproc::text, coalesce(proacl, acldefault('f', proowner)), proowner
+    from pg_proc where pronamespace::regnamespace::text in ('babelon', 'babelon_private', 'babelon_example')
+  union all
+  select nspname, nspacl, nspowner from pg_namespace where nspname in ('babelon', 'babelon_private', 'babelon_example')
+)
+select object, case privilege_type when 'EXECUTE' then 'call' else lower(privilege_type) end as verb,
+       case grantee when 0 then 'public' else grantee::regrole::text end as role
+  from objects left join lateral aclexplode(acl) on grantee <> owner;
+
+select plan(4 + (select count(*)::int from cells));
+
+select is_empty('select * from cells where width <> 12 or cell is null', 'every line of the table has twelve cells');
+select set_eq('select distinct object from cells', 'select distinct object from grants',
+  'the table has a line for every table, view, sequence and function that there is, and for no other');
+select set_eq('select distinct object, verb, role from cells where cell not in (''-'', ''ro'', ''gone'')',
+  'select distinct object, verb, role from grants where verb is not null',
+  'every grant, of a column too, is to be seen in the table, and there are no others');
+select is_empty('select proname from pg_proc where pronamespace::regnamespace::text in (''babelon'', ''babelon_private'')
+                  group by pronamespace, proname having count(*) > 1', 'no function has a second one of its name, which a line would not tell apart');
+
+select is(pg_temp.attempt(actor, pg_temp.fill_in(pg_temp.statement(verb, what, object, role))),
+          coalesce((select code from words where word = cell), cell),
+          format('%s: %s %s is %s', actor, verb, what, cell))
+  from cells order by line_nr, verb, actor_nr;
+
+select * from finish();
+rollback;

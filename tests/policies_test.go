@@ -1,0 +1,104 @@
+package tests
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/babelon/babelon/tests/stack"
+)
+
+// The tests of supabase/tests, as `supabase test db` runs them in an operator's project, on every version of
+// PostgreSQL that there is one of here: npm has 17 and 18, and Debian 15.
+func TestEvery_actor_can_do_what_is_written_down_and_nothing_else(t *testing.T) {
+	for _, tool := range []string{"pg_prove", "psql"} {
+		need(t, tool, "libtap-parser-sourcehandler-pgtap-perl postgresql-client")
+	}
+	for _, version := range []int{15, 17, 18} {
+		t.Run("PostgreSQL "+strconv.Itoa(version), func(t *testing.T) {
+			if version == 15 {
+				need(t, "/usr/lib/postgresql/15/bin/postgres", "postgresql-15")
+			}
+			t.Parallel()
+			url := installed(t, version)
+			wantGrants(t, url)
+			apply(t, asSuperuser(url), "create schema extensions; grant usage on schema extensions to public; set search_path = extensions; "+pgTAP(t))
+			config := connect(t, url).Config()
+			prove := exec.CommandContext(t.Context(), "pg_prove", "--ext", ".sql", "--recurse", "../supabase/tests")
+			prove.Env = append(os.Environ(), "PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)),
+				"PGUSER="+config.User, "PGPASSWORD="+config.Password, "PGDATABASE="+config.Database)
+			if out, err := prove.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// need skips the test where a program is missing, and fails it in CI.
+func need(t *testing.T, program, packages string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	say := t.Skipf
+	if os.Getenv("CI") != "" {
+		say = t.Fatalf
+	}
+	say("%s is missing; apt-get install %s", program, packages)
+}
+
+// installed returns a database of that version of PostgreSQL with the migration applied, as the role postgres.
+func installed(t *testing.T, version int) string {
+	t.Helper()
+	server, err := stack.StartPostgres(t.Context(), version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	url, err := server.NewDatabase(t.Context(), "project")
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, url)
+	return url
+}
+
+// pgTAP returns its definition in SQL. PGlite, which Supabase Lite depends on, comes with it.
+func pgTAP(t *testing.T) string {
+	t.Helper()
+	file, err := os.Open("stack/node_modules/@electric-sql/pglite/dist/pgtap.tar.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	plain, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for archive := tar.NewReader(plain); ; {
+		entry, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			t.Fatal("PGlite comes without pgTAP")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(entry.Name, "/pgtap.sql") {
+			sql, err := io.ReadAll(archive)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(sql)
+		}
+	}
+}
