@@ -33,7 +33,7 @@ lint: secrets
 	go vet ./...
 	go run $(GOLANGCI_LINT) run
 	unused="$$(go run $(DEADCODE) -test ./...)" && echo "$$unused" && test -z "$$unused"
-	shellcheck .ci/run
+	shellcheck .ci/run .ci/docker
 	cat sql/*.sql | cmp - $(MIGRATION) || { echo 'run: make migration'; exit 1; }
 
 secrets: ## none in the history, none in the files that are to be committed; and one that is planted is found

@@ -89,9 +89,9 @@ func TestWhere_pg_cron_is_installed_it_collects_the_journal_every_minute(t *test
 		return count(fmt.Sprintf(`babelon_private.api_token_uses join babelon_private.api_tokens t on t.id = token_id
 			where client_id = '%s' and uses = 1`, token.ClientID)) == 1
 	})
-	if n := count("cron.job_run_details where status = 'succeeded' and command like '%collect_usage%'"); n == 0 {
-		t.Error("pg_cron has run nothing")
-	}
+	eventually(t, time.Minute, "pg_cron says that it has run the collector", func() bool {
+		return count("cron.job_run_details where status = 'succeeded' and command like '%collect_usage%'") > 0
+	})
 	if _, err := db.Exec(t.Context(), "select babelon_private.disable_usage_journal()"); err != nil {
 		t.Fatal(err)
 	}
