@@ -3,7 +3,9 @@ package tests
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -127,5 +129,65 @@ func TestA_header_that_PostgREST_itself_refuses_is_no_5xx_and_echoes_nothing(t *
 				t.Error("the secret is echoed")
 			}
 		})
+	}
+}
+
+func TestThe_hook_reads_the_headers_as_a_JSON_parser_does(t *testing.T) {
+	token := generate(t, newOrganization(t), "member")
+	db := connect(t, project.DatabaseURL)
+	accepts := func(headers map[string]string) bool {
+		t.Helper()
+		content, err := json.Marshal(headers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx, err := db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback(t.Context())
+		if _, err := tx.Exec(t.Context(), "select set_config('role', 'anon', true), set_config('request.headers', $1, true)", string(content)); err != nil {
+			t.Fatal(err)
+		}
+		var accepted bool
+		if err := tx.QueryRow(t.Context(), "select babelon_private.verify_request()").Scan(&accepted); err != nil {
+			wantSQLState(t, string(content), err, "PGRST")
+		}
+		return accepted
+	}
+
+	random := rand.New(rand.NewPCG(1, 2))
+	mutate := func(text string) string {
+		runes := []rune(text)
+		for range random.IntN(3) {
+			at, alphabet := random.IntN(len(runes)+1), []rune("\"\"\\\\\x00\n\tu0é１{}[]:, <b")
+			piece := []rune{alphabet[random.IntN(len(alphabet))]}
+			if random.IntN(4) == 0 {
+				piece = []rune(`","x-api-token":"` + token.APIToken)
+			}
+			rest := runes[at:]
+			if random.IntN(2) == 0 && len(rest) > 0 {
+				rest = rest[1:]
+			}
+			runes = append(append(append([]rune{}, runes[:at]...), piece...), rest...)
+		}
+		return string(runes)
+	}
+	good := 0
+	for range 3000 {
+		headers := map[string]string{
+			"x-client-id": mutate(token.ClientID), "x-api-token": mutate(token.APIToken),
+			"user-agent": mutate(`curl "x-api-token":"`), mutate("x-tenant"): token.APIToken,
+		}
+		want := headers["x-client-id"] == token.ClientID && headers["x-api-token"] == token.APIToken
+		if accepts(headers) != want {
+			t.Errorf("accepted is %v of %q", !want, headers)
+		}
+		if want {
+			good++
+		}
+	}
+	if good < 100 {
+		t.Errorf("only %d of the pairs were good", good)
 	}
 }

@@ -158,7 +158,7 @@ func TestA_request_that_says_two_things_is_refused_or_the_last_of_a_header_count
 		{"another token's ID last", http.Header{"X-Client-Id": {token.ClientID, foreign.ClientID}}, "", 401, "BBL_INVALID_TOKEN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			request, err := http.NewRequestWithContext(t.Context(), "GET", project.URL+"/rest/v1/deployments?limit=1"+c.query, nil)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, project.URL+"/rest/v1/deployments?limit=1"+c.query, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -137,10 +137,11 @@ func TestThe_advisors_of_Supabase_have_no_advice(t *testing.T) {
 	}
 	const granted = "granted to nobody: definer functions alone read and write it"
 	want(t, found, map[string]string{
-		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":          "planted above",
-		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":     granted,
-		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist": granted,
-		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":  granted,
+		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":                 "planted above",
+		"function_search_path_mutable: Function `babelon_private.usage_is_journalled` has a role mutable search_path": "a constant, which a search_path would keep from being inlined",
+		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":            granted,
+		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist":        granted,
+		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":         granted,
 	})
 }
 
@@ -254,7 +255,7 @@ func TestThe_catalog_keeps_the_rules_of_every_table_view_and_function(t *testing
 	for rule, query := range map[string]string{
 		"a table has row-level security":                      `select oid::regclass::text from pg_class where relkind in ('r', 'p') and not relrowsecurity and relnamespace::regnamespace::text ` + ours,
 		"an exposed view runs as its caller":                  `select oid::regclass::text from pg_class where relkind = 'v' and relnamespace = 'babelon'::regnamespace and not coalesce(reloptions::text[] @> '{security_invoker=true}', false)`,
-		"a function sets its search_path to the catalog":      `select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text ` + ours + ` and not coalesce(proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)`,
+		"a function sets its search_path to the catalog":      `select oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text ` + ours + ` and prosqlbody is null and not coalesce(proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)`,
 		"an exposed function runs as its caller":              `select oid::regprocedure::text from pg_proc where pronamespace = 'babelon'::regnamespace and prosecdef`,
 		"an exposed function, view or type has a comment":     `select objoid::text from (select oid as objoid, obj_description(oid, 'pg_proc') as said from pg_proc where pronamespace = 'babelon'::regnamespace union all select oid, obj_description(oid, 'pg_class') from pg_class where relnamespace = 'babelon'::regnamespace and relkind = 'v') o where said is null`,
 		"a policy names its roles and wraps no bare call":     `select policyname from pg_policies where schemaname ` + ours + ` and (roles @> '{public}' or cmd = 'ALL')`,

@@ -140,33 +140,52 @@ func TestNo_backlog_makes_a_list_fail_and_usage_as_of_says_how_far_it_is(t *test
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	catchUp(t)
-	// More messages than one list folds, and foreign rows in between that it has to read past.
-	const uses = 120_000
-	db := connect(t, project.DatabaseURL)
-	for range 2 {
-		journal(t, token, uses/2)
-		_, err := db.Exec(t.Context(), `create table public.bulk as select repeat('x', 500) as filler from generate_series(1, 25000); drop table public.bulk`)
-		if err != nil {
-			t.Fatal(err)
-		}
+	first := func() listed {
+		t.Helper()
+		var rows []listed
+		person("owner").rpc(t, "list_api_tokens", args{"organization_id": organization}).into(t, &rows)
+		return rows[0]
 	}
+
+	// Somebody else's gigabyte of log in between, then five million uses: neither fits into what a list may read.
+	const few, many = 60_000, 5_000_000
+	journal(t, token, few)
+	foreign(t, 1<<30)
+	journal(t, token, many)
 	backlogged := time.Now()
-	var seen int64
-	for lists := 1; seen < uses; lists++ {
-		rows := []listed{}
-		answer := person("owner").rpc(t, "list_api_tokens", args{"organization_id": organization})
-		answer.into(t, &rows)
-		if rows[0].Uses < seen || lists > 30 {
-			t.Fatalf("list %d: %d uses after %d", lists, rows[0].Uses, seen)
-		}
-		if lists == 1 && !rows[0].UsageAsOf.Before(backlogged) {
-			t.Errorf("the first list claims to be complete as of %v", rows[0].UsageAsOf)
-		}
-		seen = rows[0].Uses
+
+	seen := first()
+	if seen.Uses == 0 || seen.Uses > few || !seen.UsageAsOf.Before(backlogged) {
+		t.Errorf("the first list has %d uses, and claims to be complete as of %v", seen.Uses, seen.UsageAsOf)
 	}
-	list(t, organization)
-	if row := list(t, organization)[token.ClientID]; row.Uses != uses || row.UsageAsOf.Before(backlogged) {
-		t.Errorf("in the end %d uses as of %v", row.Uses, row.UsageAsOf)
+	for range 10 {
+		next := first()
+		if next.Uses < seen.Uses || next.UsageAsOf.Before(*seen.UsageAsOf) {
+			t.Fatalf("after %+v comes %+v", seen, next)
+		}
+		seen = next
+	}
+	if seen.Uses != few {
+		t.Errorf("eleven lists are not past the %d uses: %d", few, seen.Uses)
+	}
+
+	collect(t)
+	if last := first(); last.Uses != few+many || last.UsageAsOf.Before(backlogged) {
+		t.Errorf("in the end %d uses as of %v", last.Uses, last.UsageAsOf)
+	}
+}
+
+// foreign writes that many bytes of log that have nothing to do with Babelon: rows of a table.
+func foreign(t *testing.T, bytes int) {
+	t.Helper()
+	const row = 2000 // bytes, uncompressed and in the row itself
+	db := connect(t, project.DatabaseURL)
+	if _, err := db.Exec(t.Context(), "create table public.bulk (filler text storage plain)"); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Exec(context.Background(), "drop table public.bulk")
+	if _, err := db.Exec(t.Context(), "insert into public.bulk select repeat('x', $1) from generate_series(1, $2)", row, bytes/row); err != nil {
+		t.Fatal(err)
 	}
 }
 

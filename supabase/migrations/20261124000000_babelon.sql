@@ -282,7 +282,7 @@ create table babelon_private.api_token_uses (
 ) with (fillfactor = 50);  -- room for updates in place
 create index api_token_uses_token_id_idx on babelon_private.api_token_uses (token_id);
 
--- One row while the journal is on, none while it is off.
+-- How far the journal is: one row while it is on, none while it is off.
 create table babelon_private.usage_journal (
   id            boolean     not null default true,
   slot_name     name        not null,
@@ -301,6 +301,14 @@ comment on table babelon_private.api_token_uses is
   'Usage counters; a token''s are the sums and maxima over its rows. Denials: right secret, but revoked; known with the journal only.';
 comment on table babelon_private.usage_journal is
   'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
+
+-- Whether the journal is on. Every request asks, and reading it from a table was a third of what the hook took; so the
+-- body is the answer, and switching the journal replaces it. Nothing in it depends on a search_path, and with one set
+-- it could not be inlined.
+create function babelon_private.usage_is_journalled()
+returns boolean
+language sql stable
+return false;
 
 create function babelon_private.count_use(used_token_id uuid)
 returns void
@@ -362,6 +370,8 @@ begin
   start := babelon_private.create_usage_slot(slot);
   insert into babelon_private.usage_journal (slot_name, folded_before, as_of)
   values (slot, start, clock_timestamp());
+  create or replace function babelon_private.usage_is_journalled()
+  returns boolean language sql stable return true;
 
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
@@ -390,6 +400,8 @@ begin
   exception when others then
     raise warning 'the last uses are lost, because collecting them failed: %', sqlerrm;
   end;
+  create or replace function babelon_private.usage_is_journalled()
+  returns boolean language sql stable return false;
   delete from babelon_private.usage_journal returning slot_name into slot;
   perform pg_drop_replication_slot(s.slot_name) from pg_replication_slots s where s.slot_name = slot;
 
@@ -530,14 +542,18 @@ returns boolean
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<request>>
 declare
   -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
-  raw     constant text  := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
-  headers constant jsonb := nullif(raw, '')::jsonb;
-  token   record;
-  setting text;
+  raw       constant text := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+  headers   constant json := raw::json;  -- three reads of it take less than making it jsonb
+  client_id constant text := headers ->> 'x-client-id';
+  api_token constant text := headers ->> 'x-api-token';
+  tenant_id constant text := headers ->> 'x-tenant-id';
+  token     record;
+  setting   text;
 begin
-  if (headers ?| array['x-client-id', 'x-api-token']) is not true then
+  if client_id is null and api_token is null then
     return false;
   end if;
 
@@ -547,22 +563,20 @@ begin
       'Send either X-Client-Id and X-Api-Token, or a user''s or service key''s Authorization, not both.');
   end if;
 
-  select t.id, t.organization_id, t.secret_hash, t.role, t.revoked_at,
-         exists (select from babelon_private.usage_journal) as journalled
-    into token
+  select t.id, t.organization_id, t.secret_hash, t.role, t.revoked_at into token
     from babelon_private.api_tokens t
-   where t.client_id = headers ->> 'x-client-id';
+   where t.client_id = request.client_id;
 
   -- A half, malformed or unknown pair ends here like a wrong secret, because NULL is not true: there is no
   -- row, no secret, or a secret of another shape, whose hash no row has.
-  if (token.secret_hash = sha256(convert_to(headers ->> 'x-api-token', 'UTF8'))) is not true then
+  if (token.secret_hash = sha256(convert_to(api_token, 'UTF8'))) is not true then
     perform babelon_private.raise_error('BBL_INVALID_TOKEN', 'invalid client ID or API token',
       'Send both X-Client-Id and X-Api-Token, exactly as they were generated.');
   end if;
 
   -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
   -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
-  if token.journalled and not pg_is_in_recovery() then
+  if babelon_private.usage_is_journalled() and not pg_is_in_recovery() then
     setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
       || case when token.revoked_at is null then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
   end if;
@@ -570,16 +584,16 @@ begin
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
   end if;
-  if lower(headers ->> 'x-tenant-id') <> token.organization_id::text then
+  if lower(tenant_id) <> token.organization_id::text then
     perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
       'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
   end if;
 
-  if not token.journalled and current_setting('transaction_read_only') = 'off' then
+  if not babelon_private.usage_is_journalled() and current_setting('transaction_read_only') = 'off' then
     perform babelon_private.count_use(token.id);
   end if;
 
-  setting := set_config('request.headers',   replace(raw, headers ->> 'x-api-token', ''), true);
+  setting := set_config('request.headers',   replace(raw, api_token, ''), true);
   setting := set_config('babelon.token_id',  token.id::text, true);
   setting := set_config('babelon.tenant_id', token.organization_id::text, true);
   setting := set_config('babelon.role',      token.role::text, true);
@@ -1127,5 +1141,5 @@ grant execute on function babelon_private.member_email(uuid)
   to authenticated, service_role, babelon_token;
 
 -- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
--- NOTE: raise_error, caller_kind, require_role, lock_member, count_use, collect_usage, random_hex, is_name and forbid_unrevoking run only
--- inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.
+-- NOTE: raise_error, caller_kind, require_role, lock_member, usage_is_journalled, count_use, collect_usage, random_hex, is_name and
+-- forbid_unrevoking run only inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.

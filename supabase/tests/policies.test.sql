@@ -13,7 +13,7 @@
 --   ownr  owner of A                               serv  the service role
 --
 --   A, 4A+B   exactly these rows: one of A's; four of A's and one of B's      0   no row
---   2         so many rows written        nullit works, and returns nothing   and else: what a function returns
+--   2         so many rows written        null  it works, and returns nothing  else: what a function returns
 --   -         42501: the role was not granted it                              rls 42501: a policy refuses the row
 --   ro        25006: the transaction is read-only       gone   BBL_TOKEN_REVOKED          auth  BBL_UNAUTHENTICATED
 --   role      BBL_FORBIDDEN: the role is too low        404    BBL_NOT_FOUND              which BBL_ORGANIZATION_REQUIRED
@@ -87,6 +87,7 @@ call babelon_private.member_email({user}) = {viewer}       | -    | null true tr
 call babelon_private.require_role({A}, 'viewer')           | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.lock_member({viewer}, {A}, null)      | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_kind()                         | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.count_use(gen_random_uuid())          | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.is_name('x')                          | -    | -    -    -    -    -    | -    -    -    gone -    | -
@@ -96,6 +97,11 @@ call babelon_private.collect_usage()                       | -    | -    -    - 
 call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.create_usage_slot('x')                | -    | -    -    -    -    -    | -    -    -    gone -    | -
+
+-- The settings of a verified pair, made by hand: they make nobody a token. (A token could make itself another one, if it
+-- could run SQL of its own; the API offers that to nobody.)
+call (select babelon.tenant_id() from set_config('babelon.tenant_id', {A}, true)) | null | null null null null null | A A A gone A | null
+call (select babelon.has_role({A}, 'admin') from set_config('babelon.tenant_id', {A}, true) t, set_config('babelon.role', 'admin', true) r) | false | false false false true true | true true true gone true | false
 
 -- Everybody may name what is in the schemas; nobody may add to them.
 usage babelon                                              | true | true true true true true | true true true gone true | true

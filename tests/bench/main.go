@@ -105,11 +105,11 @@ create function public.work(ms int default 0) returns int language sql volatile 
 create function public.nothing() returns int language sql volatile as $$ select 1 $$;
 grant execute on all functions in schema public to anon, babelon_token;
 create extension pg_stat_statements;
-notify pgrst, 'reload schema'`
+notify pgrst, 'reload schema';`
 
 // prepare makes an organization and 100,000 tokens in it.
 func (b *bench) prepare(ctx context.Context) error {
-	if _, err := b.db.Exec(ctx, pairsSQL); err != nil {
+	if _, err := b.db.Exec(ctx, pairsSQL+baselinesSQL); err != nil {
 		return err
 	}
 	err := b.db.QueryRow(ctx, `insert into babelon_private.organizations (name) values ('bench') returning id`).Scan(&b.organization)

@@ -435,7 +435,7 @@ func wantGone(t *testing.T, processes []int, dir string) {
 // eventually waits until the condition holds, and fails the test with its last complaint after ten seconds.
 func eventually(t *testing.T, condition func() error) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		err := condition()
 		if err == nil {
