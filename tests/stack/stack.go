@@ -75,9 +75,13 @@ func StartWith(ctx context.Context, options Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A free port may be taken before its server listens on it.
+	return again(func() (*Stack, error) { return start(ctx, npm, options) })
+}
+
+// again starts a stack, once more where a free port was taken before its server listened on it.
+func again(start func() (*Stack, error)) (*Stack, error) {
 	for try := 1; ; try++ {
-		s, err := start(ctx, npm, options)
+		s, err := start()
 		if err == nil || try == 3 || !errors.Is(err, errPortTaken) {
 			return s, err
 		}
