@@ -5,7 +5,7 @@ GITLEAKS      = github.com/zricethezav/gitleaks/v8@v8.30.1
 DEADCODE      = golang.org/x/tools/cmd/deadcode@v0.45.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
-.PHONY: build demo test stack bench migration lint secrets clean
+.PHONY: build demo test test-containers stack bench migration lint secrets clean
 
 build: ## bin/babelon
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
@@ -15,6 +15,9 @@ demo: ## the main job, from sign-up to revocation, on a throwaway Supabase stack
 
 test: ## every test, on a throwaway Supabase stack
 	go test ./...
+
+test-containers: ## the same tests on containers, with what only those have: PostgreSQL 15, PgBouncer, a standby, pg_cron
+	BABELON_STACK=containers go test -count=1 -p=1 ./tests ./tests/stack/containers
 
 stack: ## keep that stack up, with its addresses and keys in .stack/env, until Ctrl-C
 	go run ./tests/stack/cmd
@@ -30,7 +33,7 @@ lint: secrets
 	go vet ./...
 	go run $(GOLANGCI_LINT) run
 	unused="$$(go run $(DEADCODE) -test ./...)" && echo "$$unused" && test -z "$$unused"
-	shellcheck .ci/run
+	shellcheck .ci/run .ci/docker
 	cat sql/*.sql | cmp - $(MIGRATION) || { echo 'run: make migration'; exit 1; }
 
 secrets: ## none in the history, none in the files that are to be committed; and one that is planted is found

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // caller is somebody who sends requests: these headers, beside the project's publishable key.
@@ -169,6 +171,7 @@ func generate(t testing.TB, organization, role string) pair {
 // list returns the organization's tokens by client ID, as its owner sees them.
 func list(t testing.TB, organization string) map[string]token {
 	t.Helper()
+	settle(t)
 	var rows []token
 	person("owner").rpc(t, "list_api_tokens", args{"organization_id": organization}).into(t, &rows)
 	byID := map[string]token{}
@@ -176,6 +179,25 @@ func list(t testing.TB, organization string) map[string]token {
 		byID[row.ClientID] = row
 	}
 	return byID
+}
+
+// settle lets the next list or collection find every use that there has been. From PostgreSQL 17 on it does so by itself, at
+// any moment. Before that it finds what the log has been flushed up to: by any commit of a change, or after some seconds.
+func settle(t testing.TB) {
+	t.Helper()
+	db, err := pgx.Connect(t.Context(), project.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	_, err = db.Exec(t.Context(), `do $$ begin
+		if current_setting('server_version_num')::int < 170000 then
+			perform pg_logical_emit_message(true, 'tests', 'a change to commit');
+		end if;
+	end $$`)
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func revoke(t testing.TB, p pair) {

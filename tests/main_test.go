@@ -13,11 +13,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/babelon/babelon/tests/stack"
+	"github.com/babelon/babelon/tests/stack/containers"
 )
 
 var (
-	project *stack.Stack // the Supabase project under test
-	binary  string       // the babelon that was built for this run
+	project *stack.Stack         // the Supabase project under test
+	docker  *containers.Provider // runs it, where BABELON_STACK is containers
+	binary  string               // the babelon that was built for this run
 	people  map[string]stack.User
 )
 
@@ -41,7 +43,12 @@ func run(m *testing.M) (int, error) {
 	if out, err := exec.Command("go", "build", "-o", binary, "../cli/babelon").CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building babelon: %w\n%s", err, out)
 	}
-	project, err = stack.Start(ctx)
+	var options stack.Options
+	if os.Getenv("BABELON_STACK") == "containers" {
+		docker = &containers.Provider{}
+		options.Provider = docker
+	}
+	project, err = stack.StartWith(ctx, options)
 	if err != nil {
 		return 0, err
 	}

@@ -6,10 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -95,10 +92,10 @@ func TestPromise02_only_the_hash_of_the_secret_is_stored_and_the_secret_appears_
 	if _, err := connect(t, project.SuperuserDatabaseURL).Exec(t.Context(), "checkpoint"); err != nil {
 		t.Fatal(err)
 	}
-	if where := filesWith(t, project.Dir, token.APIToken); len(where) > 0 {
+	if where := filesWith(t, token.APIToken); len(where) > 0 {
 		t.Errorf("the secret is in %v", where)
 	}
-	if where := filesWith(t, project.Dir, token.ClientID); len(where) == 0 {
+	if where := filesWith(t, token.ClientID); len(where) == 0 {
 		t.Error("the client ID is nowhere either: the search looks in the wrong place")
 	}
 	var stored []byte
@@ -112,23 +109,10 @@ func TestPromise02_only_the_hash_of_the_secret_is_stored_and_the_secret_appears_
 	wrongHash.rpc(t, "whoami", args{}).want(t, 401, "BBL_INVALID_TOKEN")
 }
 
-// filesWith returns the files under dir that contain the text.
-func filesWith(t *testing.T, dir, text string) []string {
+// filesWith returns everything that the stack has written and a text is in.
+func filesWith(t *testing.T, text string) []string {
 	t.Helper()
-	var found []string
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return nil // a file may go while the server works
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil
-		}
-		if bytes.Contains(content, []byte(text)) {
-			found = append(found, path)
-		}
-		return nil
-	})
+	found, err := project.FilesWith(t.Context(), text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -270,6 +270,7 @@ func TestThe_journal_can_be_switched_off_and_on_and_without_it_reads_are_not_cou
 // withoutJournal switches the journal off until the test ends.
 func withoutJournal(t *testing.T) {
 	t.Helper()
+	settle(t)
 	call := func(function string) {
 		ctx := context.Background()
 		db, err := pgx.Connect(ctx, project.DatabaseURL)
@@ -389,6 +390,7 @@ func TestA_bounded_collection_does_not_decode_from_far_behind_an_open_transactio
 	}
 	collect(t) // goes past it, but the slot has to keep where it began
 	token.caller().get(t, "deployments").want(t, 200, "")
+	settle(t)
 	uses := func(bounds string) (n int64) {
 		t.Helper()
 		if _, err := db.Exec(t.Context(), "select babelon_private.collect_usage("+bounds+")"); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // startAuth starts Supabase Lite, whose Auth is GoTrue's, on the stack's database. Returns its URL.
-func (s *Stack) startAuth(ctx context.Context, npm packages) (string, error) {
+func (s *Stack) startAuth(ctx context.Context) (string, error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err
@@ -41,7 +41,7 @@ enable_confirmations = false
 	if err := os.WriteFile(filepath.Join(home, "supabase", "config.toml"), []byte(config), 0o600); err != nil {
 		return "", err
 	}
-	command := exec.Command("node", npm.path(".bin", "lite"), "start", "--no-admin")
+	command := exec.Command("node", s.npm.path(".bin", "lite"), "start", "--no-admin")
 	command.Dir = home
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LITE_TELEMETRY=0"}
 	command.SysProcAttr = attributes(syscall.SIGKILL, 0)
@@ -49,7 +49,7 @@ enable_confirmations = false
 	if err != nil {
 		return "", err
 	}
-	s.running = append(s.running, server.end(syscall.SIGKILL))
+	s.OnStop(server.end(syscall.SIGKILL))
 
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	if err := poll(ctx, server, answers(url+"/auth/v1/health")); err != nil {

@@ -74,7 +74,7 @@ func (s *Stack) startGateway(authURL string) error {
 	}
 	s.URL = "http://" + listener.Addr().String()
 	go func() { _ = server.Serve(listener) }() // ends with Close below
-	s.running = append(s.running, func() error {
+	s.OnStop(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if server.Shutdown(ctx) != nil {

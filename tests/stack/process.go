@@ -23,10 +23,13 @@ type process struct {
 	done    chan struct{} // closed when it has ended
 }
 
-// sweepLater starts a shell that removes dir once this program has ended, however that ended, and returns
-// a function that has it do so now. The shell waits for the end of its input, which only this program holds.
-func sweepLater(dir string) (func() error, error) {
-	command := exec.Command("/bin/sh", "-c", `cat; for try in 1 2 3 4 5; do rm -rf "$0" && exit; sleep 1; done; exit 1`, dir)
+// removeSoon removes the folder $0, in which something may still be written for a while.
+const removeSoon = `for try in 1 2 3 4 5; do rm -rf "$0" && exit; sleep 1; done; exit 1`
+
+// AtExit starts a shell that runs a script, with an argument as $0, once this program has ended, however that
+// ended. Returns a function that has it do so now. The shell waits for the end of its input, which only this program holds.
+func AtExit(script, argument string) (func() error, error) {
+	command := exec.Command("/bin/sh", "-c", "cat; "+script, argument)
 	command.Dir = "/"
 	command.SysProcAttr = attributes(0, 0) // but it outlives this program
 	input, err := command.StdinPipe()
@@ -39,7 +42,7 @@ func sweepLater(dir string) (func() error, error) {
 	return func() error {
 		_ = input.Close()
 		if err := command.Wait(); err != nil {
-			return fmt.Errorf("removing %s: %w", dir, err)
+			return fmt.Errorf("removing %s: %w", argument, err)
 		}
 		return nil
 	}, nil

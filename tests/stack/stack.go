@@ -1,6 +1,6 @@
 // Package stack starts a Supabase project from real parts, on free loopback ports and in a folder of its
 // own: PostgreSQL, PostgREST, an Auth server, and a gateway in front of them. It needs Node and npm, and
-// neither Docker nor root.
+// neither Docker nor root; package containers runs PostgreSQL and PostgREST in another way.
 //
 // The order matters: PostgreSQL, the roles that Supabase has, Auth (which makes its tables), what Auth does
 // differently, the migrations (as the role postgres, which is no superuser, as on hosted Supabase), the usage
@@ -8,11 +8,13 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -35,21 +37,45 @@ type Stack struct {
 	DatabaseURL          string // as postgres, the role that migrations run as
 	SuperuserDatabaseURL string // as supabase_admin
 
-	Dir string // holds the database, the configurations and every log
+	Dir      string // holds the configurations, every log, and what else the parts keep on this machine
+	Password string // of each database role that can log in
 
-	port     int // of PostgreSQL
-	password string
+	provider Provider
+	npm      packages
+	port     int            // of PostgreSQL
 	running  []func() error // how to stop each part, in the order of starting
+}
+
+// A Provider runs the parts that there is more than one way to run.
+type Provider interface {
+	// StartPostgres starts an empty server with the superuser supabase_admin. Returns its port on loopback.
+	StartPostgres(context.Context, *Stack) (port int, err error)
+	// StartPostgREST starts the API of that server. Returns its URL.
+	StartPostgREST(context.Context, *Stack) (url string, err error)
+	// FilesWith returns the files and logs of these parts, outside the stack's folder, that a text is in.
+	FilesWith(ctx context.Context, text string) ([]string, error)
 }
 
 // Start returns a stack that is ready for requests, with supabase/migrations applied. It has stopped
 // everything again when it returns an error.
-func Start(ctx context.Context) (*Stack, error) {
+func Start(ctx context.Context) (*Stack, error) { return StartWith(ctx, Options{}) }
+
+// Options say how a stack differs from that which Start returns.
+type Options struct {
+	Provider Provider // nil: Embedded
+	Bare     bool     // a new Supabase project, with nothing of Babelon in it
+}
+
+// StartWith is Start with options.
+func StartWith(ctx context.Context, options Options) (*Stack, error) {
+	if options.Provider == nil {
+		options.Provider = Embedded{}
+	}
 	npm, err := install(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return again(func() (*Stack, error) { return start(ctx, npm) })
+	return again(func() (*Stack, error) { return start(ctx, npm, options) })
 }
 
 // again starts a stack, once more where a free port was taken before its server listened on it.
@@ -63,12 +89,12 @@ func again(start func() (*Stack, error)) (*Stack, error) {
 }
 
 // newStack returns a stack of which nothing runs yet.
-func newStack() (*Stack, error) {
+func newStack(npm packages, provider Provider) (*Stack, error) {
 	dir, err := os.MkdirTemp("", "babelon-stack-")
 	if err != nil {
 		return nil, err
 	}
-	sweep, err := sweepLater(dir)
+	sweep, err := AtExit(removeSoon, dir)
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
@@ -78,12 +104,14 @@ func newStack() (*Stack, error) {
 		PublishableKey: "sb_publishable_" + random(16),
 		SecretKey:      "sb_secret_" + random(16),
 		JWTSecret:      random(32),
-		password:       random(16),
+		Password:       random(16),
+		provider:       provider,
+		npm:            npm,
 	}, nil
 }
 
-func start(ctx context.Context, npm packages) (_ *Stack, err error) {
-	s, err := newStack()
+func start(ctx context.Context, npm packages, options Options) (_ *Stack, err error) {
+	s, err := newStack(npm, options.Provider)
 	if err != nil {
 		return nil, err
 	}
@@ -93,21 +121,19 @@ func start(ctx context.Context, npm packages) (_ *Stack, err error) {
 		}
 	}()
 
-	if err := s.startPostgres(ctx, postgresFolder(npm, 17)); err != nil {
+	if err := s.startPostgres(ctx); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	authURL, err := s.startAuth(ctx, npm)
+	authURL, err := s.startAuth(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
-	if err := s.ApplySQL(ctx, "supabase/migrations/*.sql"); err != nil {
-		return nil, fmt.Errorf("migrations: %w", err)
+	if !options.Bare {
+		if err := s.installBabelon(ctx); err != nil {
+			return nil, err
+		}
 	}
-	// The one step of an install that a migration cannot make.
-	if err := execute(ctx, s.DatabaseURL, "select babelon_private.enable_usage_journal()"); err != nil {
-		return nil, fmt.Errorf("usage journal: %w", err)
-	}
-	if s.PostgRESTURL, err = s.startPostgREST(ctx, npm, 20); err != nil {
+	if s.PostgRESTURL, err = s.provider.StartPostgREST(ctx, s); err != nil {
 		return nil, fmt.Errorf("postgrest: %w", err)
 	}
 	if err := s.startGateway(authURL); err != nil {
@@ -115,6 +141,21 @@ func start(ctx context.Context, npm packages) (_ *Stack, err error) {
 	}
 	return s, nil
 }
+
+// installBabelon does what an operator does.
+func (s *Stack) installBabelon(ctx context.Context) error {
+	if err := s.ApplySQL(ctx, "supabase/migrations/*.sql"); err != nil {
+		return fmt.Errorf("migrations: %w", err)
+	}
+	// The one step of an install that a migration cannot make.
+	if err := execute(ctx, s.DatabaseURL, "select babelon_private.enable_usage_journal()"); err != nil {
+		return fmt.Errorf("usage journal: %w", err)
+	}
+	return nil
+}
+
+// OnStop has Stop call a function, before those that were given to OnStop earlier.
+func (s *Stack) OnStop(stop func() error) { s.running = append(s.running, stop) }
 
 // Stop ends every part and removes the stack's folder. A second call does nothing.
 func (s *Stack) Stop() error {
@@ -160,6 +201,24 @@ func (s *Stack) ApplySQL(ctx context.Context, pattern string) error {
 		}
 	}
 	return nil
+}
+
+// FilesWith returns everything that a part of the stack has written and a text is in: tables, logs, configurations.
+func (s *Stack) FilesWith(ctx context.Context, text string) ([]string, error) {
+	found, err := s.provider.FilesWith(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return found, filepath.WalkDir(s.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return nil // a file may go while the server works
+		}
+		content, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(content, []byte(text)) {
+			found = append(found, path)
+		}
+		return nil
+	})
 }
 
 // execute runs statements in one transaction, which several statements in one simple query are.

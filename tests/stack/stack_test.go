@@ -296,7 +296,7 @@ func TestTheGateway(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			for _, secret := range []string{s.PublishableKey, s.SecretKey, s.JWTSecret, s.password, anonJWT, person.AccessToken, "correct horse"} {
+			for _, secret := range []string{s.PublishableKey, s.SecretKey, s.JWTSecret, s.Password, anonJWT, person.AccessToken, "correct horse"} {
 				if bytes.Contains(log, []byte(secret)) {
 					t.Errorf("%s holds one: %s", filepath.Base(path), log)
 				}

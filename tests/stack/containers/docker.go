@@ -1,0 +1,163 @@
+package containers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/moby/moby/api/types/container"
+	dockernetwork "github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	tcexec "github.com/testcontainers/testcontainers-go/exec"
+	"github.com/testcontainers/testcontainers-go/log"
+	"github.com/testcontainers/testcontainers-go/network"
+
+	"github.com/babelon/babelon/tests/stack"
+)
+
+// Image is what every container runs. Docker keeps it, and builds it anew when the Dockerfile changes.
+const Image = "babelon-stack:latest"
+
+// docker is what one stack has in Docker.
+type docker struct {
+	label      string // of all of it, with the stack's folder as the value
+	network    *testcontainers.DockerNetwork
+	containers sync.Map // of *testcontainers.DockerContainer, by name
+}
+
+// sweep removes everything with the label $0 from Docker.
+const sweep = `docker ps --all --quiet --filter label="$0" | xargs --no-run-if-empty docker rm --force --volumes
+	docker network ls --quiet --filter label="$0" | xargs --no-run-if-empty docker network rm`
+
+// prepare makes the image and a network, and sees to it that nothing is left of the stack when this program has
+// ended, however that ended.
+func (d *docker) prepare(ctx context.Context, s *stack.Stack) error {
+	if _, err := exec.LookPath("docker"); err != nil {
+		return errors.New("the containers need Docker, and the command docker is not installed")
+	}
+	if out, err := exec.CommandContext(ctx, "docker", "version").CombinedOutput(); err != nil {
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		return fmt.Errorf("the containers need Docker: %s", lines[len(lines)-1])
+	}
+	d.label = "babelon.stack=" + filepath.Base(s.Dir)
+	now, err := stack.AtExit(sweep, d.label)
+	if err != nil {
+		return err
+	}
+	s.OnStop(now)
+	log.SetDefault(log.NewNoopLogger()) // what a reader needs is in the errors
+	if err := buildImage(ctx); err != nil {
+		return err
+	}
+	d.network, err = network.New(ctx, network.WithLabels(d.labels()))
+	return err
+}
+
+func (d *docker) labels() map[string]string {
+	name, value, _ := strings.Cut(d.label, "=")
+	return map[string]string{name: value}
+}
+
+func buildImage(ctx context.Context) error {
+	provider, err := testcontainers.NewDockerProvider()
+	if err != nil {
+		return err
+	}
+	defer provider.Close()
+	repo, tag, _ := strings.Cut(Image, ":")
+	var said bytes.Buffer
+	_, err = provider.BuildImage(ctx, &testcontainers.ContainerRequest{FromDockerfile: testcontainers.FromDockerfile{
+		Context:        filepath.Join(stack.Root(), "tests", "stack", "containers"),
+		Repo:           repo,
+		Tag:            tag,
+		BuildLogWriter: &said,
+		// Where Docker's own network leads nowhere, this machine's still does.
+		BuildOptionsModifier: func(o *client.ImageBuildOptions) { o.NetworkMode = "host" },
+	}})
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, said.String())
+	}
+	return nil
+}
+
+// run starts a container that others know by its name. Returns the port on loopback that leads to one of its own.
+func (d *docker) run(ctx context.Context, name string, port int, options ...testcontainers.ContainerCustomizer) (int, error) {
+	ours := fmt.Sprintf("%d/tcp", port)
+	options = append([]testcontainers.ContainerCustomizer{
+		testcontainers.WithLabels(d.labels()),
+		testcontainers.WithExposedPorts(ours),
+		network.WithNetwork([]string{name}, d.network),
+	}, options...)
+	options = append(options, onLoopback)
+	c, err := testcontainers.Run(ctx, Image, options...)
+	if c != nil {
+		d.containers.Store(name, c)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("container %s: %w\n%s", name, err, logs(c))
+	}
+	published, err := c.MappedPort(ctx, ours)
+	return int(published.Num()), err
+}
+
+// onLoopback publishes a container's ports to this machine alone. Docker would to the world.
+var onLoopback = testcontainers.CustomizeRequestOption(func(request *testcontainers.GenericContainerRequest) error {
+	return testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
+		host.PortBindings = dockernetwork.PortMap{}
+		for _, port := range request.ExposedPorts {
+			loopback := dockernetwork.PortBinding{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+			host.PortBindings[dockernetwork.MustParsePort(port)] = []dockernetwork.PortBinding{loopback}
+		}
+	}).Customize(request)
+})
+
+func file(path, content string) testcontainers.ContainerFile {
+	return testcontainers.ContainerFile{Reader: strings.NewReader(content), ContainerFilePath: path, FileMode: 0o644}
+}
+
+// logs returns what a container has said, as far as it can be had.
+func logs(c *testcontainers.DockerContainer) []byte {
+	reader, err := c.Logs(context.Background())
+	if err != nil {
+		return nil
+	}
+	defer reader.Close()
+	said, _ := io.ReadAll(reader)
+	return said
+}
+
+// signal sends a signal to a container's first process.
+func (d *docker) signal(ctx context.Context, name, signal string) error {
+	c, _ := d.containers.Load(name)
+	_, _, err := c.(*testcontainers.DockerContainer).Exec(ctx, []string{"sh", "-c", "kill -" + signal + " 1"})
+	return err
+}
+
+// FilesWith is the stack.Provider's: the files of the database servers, and what all of them have said.
+func (d *docker) FilesWith(ctx context.Context, text string) (found []string, err error) {
+	d.containers.Range(func(name, value any) bool {
+		c := value.(*testcontainers.DockerContainer)
+		if bytes.Contains(logs(c), []byte(text)) {
+			found = append(found, fmt.Sprint(name, "'s log"))
+		}
+		var out io.Reader
+		if _, out, err = c.Exec(ctx, []string{"grep", "-rlF", text, "/var/lib/postgresql"}, tcexec.Multiplexed()); err != nil {
+			return false
+		}
+		var files []byte
+		files, err = io.ReadAll(out)
+		for path := range strings.Lines(string(files)) {
+			found = append(found, fmt.Sprint(name, ":", strings.TrimSpace(path)))
+		}
+		return err == nil
+	})
+	return found, err
+}
