@@ -34,8 +34,8 @@ func (b *bench) request(ctx context.Context, l load) (*http.Request, error) {
 	request.Header.Set("Content-Type", "application/json")
 	if l.tokens > 0 {
 		n := 1 + rand.IntN(l.tokens)
-		request.Header.Set("X-Client-Id", fmt.Sprintf("bbl_cid_%016x", n))
-		request.Header.Set("X-Api-Token", fmt.Sprintf("bbl_tok_%032x", n))
+		request.Header.Set("X-Client-Id", clientID(n))
+		request.Header.Set("X-Api-Token", secret(n))
 	}
 	return request, nil
 }

@@ -55,8 +55,8 @@ func (b *bench) revokeHot(ctx context.Context, n int) (milliseconds float64, lat
 				if err != nil {
 					return
 				}
-				request.Header.Set("X-Client-Id", fmt.Sprintf("bbl_cid_%016x", n))
-				request.Header.Set("X-Api-Token", fmt.Sprintf("bbl_tok_%032x", n))
+				request.Header.Set("X-Client-Id", clientID(n))
+				request.Header.Set("X-Api-Token", secret(n))
 				after := revoked.Load() != 0
 				switch status, err := send(request); {
 				case err != nil:

@@ -42,6 +42,7 @@ func ServerArguments(libraries string) []string {
 	return []string{
 		"-c", "wal_level=logical",
 		"-c", "max_connections=200",
+		"-c", "shared_buffers=512MB",
 		"-c", "shared_preload_libraries=" + libraries,
 	}
 }
