@@ -79,16 +79,17 @@ $$;
 create publication babelon_usage;
 
 -- A slot belongs to one database, its name to the whole server. Whoever makes, drops or reads it holds the advisory
--- lock 'babelon.usage_journal' of the database.
-create function babelon_private.create_usage_slot(slot_name name)
-returns pg_lsn
+-- lock 'babelon.usage_journal' of the database. A dump has the journal's state but no slot, so in a restored database the
+-- name in the state is that of another database's.
+create function babelon_private.create_usage_slot(out slot_name name, out start pg_lsn)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  slot_name := 'babelon_usage_' || (select oid from pg_database where datname = current_database());
   perform pg_drop_replication_slot(s.slot_name)  -- a lost one, or one that an earlier try left behind
      from pg_replication_slots s where s.slot_name = create_usage_slot.slot_name;
-  return (pg_create_logical_replication_slot(slot_name, 'pgoutput')).lsn;
+  start := (pg_create_logical_replication_slot(slot_name, 'pgoutput')).lsn;
 end
 $$;
 
@@ -98,11 +99,11 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  slot  constant name := 'babelon_usage_' || (select oid from pg_database where datname = current_database());
-  start pg_lsn;
+  slot record;
 begin
   perform pg_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0));
-  if exists (select from babelon_private.usage_journal) then
+  if exists (select from babelon_private.usage_journal j join pg_replication_slots s on s.slot_name = j.slot_name
+              where s.database = current_database()) then
     return;
   elsif current_setting('wal_level') <> 'logical' then
     raise object_not_in_prerequisite_state using
@@ -110,9 +111,12 @@ begin
       hint = 'Set it and restart the server, as hosted Supabase has it; until then read-only requests are not counted.';
   end if;
   -- First: a transaction that has written cannot make a slot.
-  start := babelon_private.create_usage_slot(slot);
+  select * into slot from babelon_private.create_usage_slot();
   insert into babelon_private.usage_journal (slot_name, folded_before, as_of)
-  values (slot, start, clock_timestamp());
+  values (slot.slot_name, slot.start, clock_timestamp())
+  on conflict (id) do update
+    set slot_name = excluded.slot_name, folded_before = excluded.folded_before,
+        as_of = excluded.as_of, restarted_at = excluded.as_of;
   create or replace function babelon_private.usage_is_journalled()
   returns boolean language sql stable return true;
 
@@ -146,7 +150,8 @@ begin
   create or replace function babelon_private.usage_is_journalled()
   returns boolean language sql stable return false;
   delete from babelon_private.usage_journal returning slot_name into slot;
-  perform pg_drop_replication_slot(s.slot_name) from pg_replication_slots s where s.slot_name = slot;
+  perform pg_drop_replication_slot(s.slot_name)
+     from pg_replication_slots s where s.slot_name = slot and s.database = current_database();
 
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.unschedule(jobname) from cron.job where jobname = $1' using 'babelon-collect-usage';
@@ -184,13 +189,13 @@ begin
   end if;
 
   select s.restart_lsn, s.confirmed_flush_lsn, s.active, s.wal_status into slot
-    from pg_replication_slots s where s.slot_name = journal.slot_name;
+    from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
   if not found or slot.wal_status = 'lost' then
     if max_bytes is null then
-      journal.folded_before := babelon_private.create_usage_slot(journal.slot_name);
+      select * into slot from babelon_private.create_usage_slot();
       journal.as_of := clock_timestamp();
       update babelon_private.usage_journal
-         set folded_before = journal.folded_before, as_of = journal.as_of, restarted_at = journal.as_of;
+         set slot_name = slot.slot_name, folded_before = slot.start, as_of = journal.as_of, restarted_at = journal.as_of;
       raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', journal.as_of
         using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
     end if;

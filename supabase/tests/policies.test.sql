@@ -96,7 +96,7 @@ call babelon_private.forbid_unrevoking()                   | -    | -    -    - 
 call babelon_private.collect_usage()                       | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.create_usage_slot('x')                | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.create_usage_slot()                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
 
 -- The settings of a verified pair, made by hand: they make nobody a token. (A token could make itself another one, if it
 -- could run SQL of its own; the API offers that to nobody.)

@@ -9,3 +9,4 @@ create role postgres       login   createdb createrole replication bypassrls pas
 grant anon, authenticated, service_role to authenticator;
 grant anon, authenticated, service_role, authenticator to postgres with admin option;
 grant set on parameter "pgrst.db_pre_request" to postgres;
+grant set on parameter "session_replication_role" to postgres;

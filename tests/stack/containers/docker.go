@@ -108,6 +108,14 @@ func (d *docker) run(ctx context.Context, name string, port int, options ...test
 	return int(published.Num()), err
 }
 
+// Shell runs a script of bash where there are Debian's psql and pg_dump, on this machine's network. Returns what it printed.
+func (d *docker) Shell(ctx context.Context, script string) (string, error) {
+	command := exec.CommandContext(ctx, "docker", "run", "--rm", "--interactive", "--network=host", "--label="+d.label, Image, "bash")
+	command.Stdin = strings.NewReader(script)
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
+
 // onLoopback publishes a container's ports to this machine alone. Docker would to the world.
 var onLoopback = testcontainers.CustomizeRequestOption(func(request *testcontainers.GenericContainerRequest) error {
 	return testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
