@@ -74,7 +74,7 @@ func newRoot(c *connect.Connector) *cobra.Command {
 	root.AddCommand(
 		newInit(c), newLogin(c), newLogout(c), newWhoami(c),
 		organization.New(c), member.New(c), token.New(c),
-		newRPC(c), newVersion(c),
+		newRPC(c), newSettings(c), newVersion(c),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range append(root.Commands(), root) {
