@@ -35,6 +35,7 @@ type browser struct {
 	t       *testing.T
 	ctx     context.Context
 	profile string
+	closing sync.Once
 }
 
 // newBrowser starts one, or skips the test where there is none.
@@ -53,7 +54,7 @@ func newBrowser(t *testing.T) *browser {
 	options = append(options, chromedp.UserDataDir(profile))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocator)
-	b := &browser{t, ctx, profile}
+	b := &browser{t: t, ctx: ctx, profile: profile}
 	t.Cleanup(func() { b.close(); cancel(); stop() })
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting %s: %v", path, err)
@@ -79,7 +80,7 @@ func chromium(t *testing.T) string {
 
 // close ends the browser as its user would, so that it writes to its profile what it means to keep.
 func (b *browser) close() {
-	_ = chromedp.Cancel(b.ctx) // again, it is closed already
+	b.closing.Do(func() { _ = chromedp.Cancel(b.ctx) })
 }
 
 // first returns the window that the browser opened with, the one that writes to its profile.

@@ -105,8 +105,8 @@ async function send(form) {
     if (response.ok) update(page);
     if (page.getElementById('dialog').hasChildNodes()) return show(page);
     history.replaceState(null, '', response.url);
-    opener = location.hash.slice(1);
-    dialog.close();
+    opener = new URLSearchParams(location.search).get('keep') ?? opener;
+    leave();
     say('notice', page.getElementById('notice').textContent);
   } catch {
     problem(form, 'The connection is lost. What you typed is still here: try again when it is back.');
@@ -125,12 +125,19 @@ function problem(form, text) {
   form.querySelector('[role=alert]').textContent = text;
 }
 
+// leave closes the dialog. What was in it goes first: the close event comes late, or not at all to a page that is left.
+function leave() {
+  dialog.replaceChildren();
+  dialog.close();
+}
+
 dialog.addEventListener('cancel', (event) => {
-  if (dialog.querySelector('[aria-busy=true]')) event.preventDefault(); // its answer may have a secret
+  event.preventDefault();
+  if (!dialog.querySelector('[aria-busy=true]')) leave(); // else the answer to come may have a secret
 });
 
 dialog.addEventListener('close', () => {
-  dialog.replaceChildren();
+  dialog.replaceChildren(); // where the browser closed it
   if (location.pathname !== path) history.replaceState(null, '', path + location.search);
   const back = document.getElementById(opener) ?? document.getElementById('generate') ?? document.getElementById('heading');
   if (back.matches('tr')) back.tabIndex = -1;
@@ -147,7 +154,7 @@ document.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-copy]');
   if (button) return copy(button);
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  if (link.matches('[data-close]')) dialog.close();
+  if (link.matches('[data-close]')) leave();
   else if (link.matches('[data-dialog]')) open(link);
   else if (link.matches('[data-list]')) swap(link.href);
   else return;
@@ -230,7 +237,7 @@ query?.addEventListener('input', filter);
 query?.form.addEventListener('submit', (event) => event.preventDefault());
 
 // A page that is left is kept for the back button by some browsers, secrets and all.
-addEventListener('pagehide', () => { if (dialog.open) dialog.close(); });
+addEventListener('pagehide', () => { if (dialog.open) leave(); });
 addEventListener('pageshow', (event) => { if (event.persisted) refresh(); });
 addEventListener('focus', refresh);
 document.addEventListener('visibilitychange', refresh);
