@@ -3,7 +3,7 @@
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
-.PHONY: build demo test stack bench migration lint clean
+.PHONY: build demo test stack bench screenshots migration lint clean
 
 build: ## bin/babelon
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
@@ -19,6 +19,10 @@ stack: ## keep that stack up, with its addresses and keys in .stack/env, until C
 
 bench: ## what it costs: every figure that the README has
 	go run ./tests/bench
+
+screenshots: ## docs/screenshots: Settings > API Access in its main states
+	mkdir -p docs/screenshots
+	go test ./tests -run TestScreenshots -count=1 -args -screenshots=$(CURDIR)/docs/screenshots
 
 migration: ## supabase/migrations from sql/
 	cat sql/*.sql > $(MIGRATION)

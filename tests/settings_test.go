@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -564,59 +565,309 @@ func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
 	full, empty := plausible(t), newOrganization(t)
 	server := serveSettings(t, t.TempDir())
 	b := newBrowser(t)
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{360, 1440} {
-			w := b.window()
-			w.size(width, 900)
-			w.scheme(scheme)
-			check := func(state string) {
-				t.Helper()
-				found := look[string](w, string(axe)+`; axe.run({resultTypes: ["violations"]}).then(r =>
+	w := b.window()
+	check := func(state string) {
+		t.Helper()
+		look[bool](w, "window.axe !== undefined || (() => {"+string(axe)+"; return true })()")
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int64{360, 1440} {
+				w.scheme(scheme)
+				w.size(width, 900)
+				found := look[string](w, `axe.run({resultTypes: ["violations"]}).then(r =>
 					r.violations.map(v => v.id + ": " + v.help + "\n" + v.nodes.map(n => "  " + n.html + "\n  " + n.failureSummary).join("\n")).join("\n"))`)
 				if found != "" {
-					t.Errorf("%s, %s, %d px:\n%s", state, scheme, width, found)
+					t.Errorf("%s, %s, %d px:\n%s", state, scheme, width, secretPattern.ReplaceAllString(found, "SECRET"))
 				}
 				if over := look[int](w, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 					t.Errorf("%s, %d px: the page is %d px wider than the window", state, width, over)
 				}
+				small := look[string](w, `[...document.querySelectorAll("button, a.button, summary, nav a, #revoked, dialog a, input:not([type=hidden])")].filter(e => e.checkVisibility() && !e.matches("[type=radio]")).
+					filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML).join()`)
+				if small != "" {
+					t.Errorf("%s, %d px: too small to hit: %s", state, width, small)
+				}
 			}
-			w.open(server.origin)
-			check("sign-in")
-			w.enter("#email", "nobody@example.com")
-			w.enter("#password", "wrong")
-			w.click("#sign-in button")
-			w.shows("is wrong")
-			check("sign-in, refused")
-			w.signIn(server, "owner", empty)
-			check("empty list")
-			w.click(".switcher summary")
-			check("switcher")
-			w.open(server.tokens(full))
-			check("list")
-			w.open(server.tokens(full) + "?revoked=1")
-			check("list with revoked tokens")
-			w.open(server.tokens(full) + "?q=nothing")
-			check("nothing found")
-			w.open(server.tokens(full))
-			w.click("#generate")
-			w.until("document.activeElement.id == 'name'")
-			check("generate")
-			w.enter("#name", strings.Repeat("long", 30))
-			w.click("dialog button.primary")
-			w.shows("BBL_INVALID_INPUT")
-			check("generate, refused")
-			w.enter("#name", "axe")
-			w.click("dialog button.primary")
-			w.made()
-			check("generated")
-			w.closeDialog()
-			w.click("tbody .of-action a")
-			w.until("dialog.open")
-			check("revoke")
-			w.open(server.origin + "/nowhere")
-			check("no such page")
 		}
 	}
+	w.open(server.origin)
+	check("sign-in")
+	w.enter("#email", "nobody@example.com")
+	w.enter("#password", "wrong")
+	w.click("#sign-in button")
+	w.shows("is wrong")
+	check("sign-in, refused")
+	w.signIn(server, "owner", empty)
+	check("empty list")
+	w.click(".switcher summary")
+	check("switcher")
+	w.open(server.tokens(full) + "?revoked=1")
+	check("list with revoked tokens")
+	w.open(server.tokens(full) + "?q=nothing")
+	check("nothing found")
+	w.open(server.tokens(full))
+	check("list")
+	w.click("#generate")
+	w.until("document.activeElement.id == 'name'")
+	check("generate")
+	w.enter("#name", strings.Repeat("long", 30))
+	w.click("dialog button.primary")
+	w.shows("BBL_INVALID_INPUT")
+	check("generate, refused")
+	w.enter("#name", "axe")
+	w.click("dialog button.primary")
+	w.made()
+	for _, tab := range []string{"file", "shell", "workflow"} {
+		w.click("#tab-" + tab)
+		check("generated, " + tab)
+	}
+	w.closeDialog()
+	w.click("tbody .of-action a")
+	w.until("dialog.open")
+	check("revoke")
+	w.open(server.origin + "/nowhere")
+	check("no such page")
+}
+
+func TestSettings_forged_requests_are_refused(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "viewer")
+	server := serveSettings(t, t.TempDir())
+	v := newVisitor(t, server)
+	v.signIn("owner", organization)
+	csrf := v.csrf()
+	other := newVisitor(t, server) // somebody else, with a form token of their own
+	path := "/organizations/" + organization + "/api-access"
+	good := url.Values{"csrf": {csrf}, "name": {"forged"}, "role": {"viewer"}, "request_id": {"8d3ff54e-24c6-44c2-9e4f-8e3c1e1f5f54"}}
+	with := func(name, value string) url.Values {
+		form := url.Values{name: {value}}
+		for key, values := range good {
+			if key != name {
+				form[key] = values
+			}
+		}
+		return form
+	}
+
+	for name, forge := range map[string]struct {
+		form   url.Values
+		change func(*http.Request)
+		status int
+	}{
+		"no form token":             {with("csrf", ""), nil, 403},
+		"wrong form token":          {with("csrf", replaceLast(csrf)), nil, 403},
+		"somebody else's":           {with("csrf", other.csrf()), nil, 403},
+		"another site":              {good, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403},
+		"another port":              {good, func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") }, 403},
+		"another origin, old":       {good, func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "https://example.com") }, 403},
+		"no origin that is one":     {good, func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "null") }, 403},
+		"a name that is rebound":    {good, func(r *http.Request) { r.Host = "example.com" }, 421},
+		"that, with our port":       {good, func(r *http.Request) { r.Host = "example.com" + server.origin[strings.LastIndex(server.origin, ":"):] }, 421},
+		"our name, another port":    {good, func(r *http.Request) { r.Host = "127.0.0.1:1" }, 421},
+		"no host":                   {good, func(r *http.Request) { r.Host = "-" }, 421},
+		"a form that is too large":  {with("name", strings.Repeat("x", 20<<10)), nil, 413},
+		"a form that is no form":    {nil, func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("%zz=%")) }, 400},
+		"another encoding":          {good, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 403},
+		"GET":                       {nil, func(r *http.Request) { r.Method, r.URL.RawQuery, r.Body = "GET", good.Encode(), nil }, 200},
+		"HEAD":                      {nil, func(r *http.Request) { r.Method, r.URL.RawQuery, r.Body = "HEAD", good.Encode(), nil }, 200},
+		"PUT":                       {good, func(r *http.Request) { r.Method = "PUT" }, 405},
+		"no request_id":             {with("request_id", ""), nil, 400},
+		"a method that is smuggled": {nil, func(r *http.Request) { r.Method, r.URL.RawQuery = "GET", "_method=POST&"+good.Encode(); r.Body = nil }, 200},
+	} {
+		request := v.request(http.MethodPost, path+"/generate", forge.form)
+		if forge.change != nil {
+			forge.change(request)
+			if request.Body == nil || forge.form == nil {
+				request.ContentLength = 0
+			}
+			if name == "a form that is no form" {
+				request.ContentLength = -1
+			}
+		}
+		if a := v.send(request); a.status != forge.status {
+			t.Errorf("%s: got %d, want %d: %s", name, a.status, forge.status, a.body)
+		}
+	}
+	newVisitor(t, server).post(path+"/generate", good).wantPage(t, 403, "") // no cookie
+	for _, address := range []string{path + "/" + token.ClientID + "/revoke", "/sign-out", "/continue"} {
+		newVisitor(t, server).post(address, good).wantPage(t, 403, "")
+		v.post(address, url.Values{"csrf": {"wrong"}}).wantPage(t, 403, "")
+	}
+	v.get(path+"/"+token.ClientID+"/revoke").wantPage(t, 200, "Revoke") // asks, and does nothing
+	if tokens := list(t, organization); len(tokens) != 1 || tokens[token.ClientID].RevokedAt != nil {
+		t.Errorf("a forged request did something: %v", tokens)
+	}
+
+	// Nobody is sent elsewhere, whatever they ask for.
+	for _, address := range []string{"//example.com", "/\\example.com", "/%2f%2fexample.com/", "/sign-in?organization=https://example.com", "/sign-in?organization=//example.com", "/open?key=x&next=https://example.com", "/?next=//example.com"} {
+		for _, site := range []string{"same-origin", "cross-site"} {
+			request := v.request(http.MethodGet, "/", nil)
+			request.URL.Opaque = address
+			request.Header.Set("Sec-Fetch-Site", site)
+			a := v.send(request)
+			to, err := request.URL.Parse(a.header.Get("Location"))
+			if location := a.header.Get("Location"); location != "" && (err != nil || strings.HasPrefix(location, "//") || to.Host != "" && to.Host != request.URL.Host) {
+				t.Errorf("%s leads to %s", address, location)
+			}
+			for _, found := range regexp.MustCompile(`url=([^"]*)`).FindAllStringSubmatch(string(a.body), -1) {
+				if !strings.HasPrefix(found[1], server.origin+"/") {
+					t.Errorf("%s leads to %s", address, found[1])
+				}
+			}
+		}
+	}
+	a := other.post("/sign-in", url.Values{"csrf": {other.csrf()}, "email": {people["owner"].Email}, "password": {password}, "organization": {"//example.com"}})
+	if a.header.Get("Location") != "/" {
+		t.Errorf("signing in leads to %q", a.header.Get("Location"))
+	}
+
+	// Every answer forbids what none needs.
+	for _, address := range []string{"/sign-in", path, "/nowhere", path + "/generate"} {
+		header := v.get(address).header
+		for name, value := range map[string]string{
+			"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+		} {
+			if header.Get(name) != value {
+				t.Errorf("%s: %s is %q", address, name, header.Get(name))
+			}
+		}
+		csp := header.Get("Content-Security-Policy")
+		if !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") || strings.Contains(csp, "http") {
+			t.Errorf("%s: %s", address, csp)
+		}
+	}
+}
+
+func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
+	organization := newOrganization(t)
+	home := t.TempDir()
+	logIn(t, home, "admin")
+	server := serveSettings(t, home)
+	path := "/organizations/" + organization + "/api-access"
+	cookie := func(v *visitor) string {
+		u, _ := url.Parse(server.origin)
+		for _, c := range v.client.Jar.Cookies(u) {
+			return c.Value
+		}
+		return ""
+	}
+
+	// Only the printed address, and only once, offers the session of the command line.
+	stranger, holder := newVisitor(t, server), newVisitor(t, server)
+	key := strings.TrimPrefix(server.address, server.origin)
+	stranger.get("/open?key=wrong")
+	holder.get(key)
+	stranger.get(key)
+	if strings.Contains(string(stranger.get("/sign-in").body), people["admin"].Email) {
+		t.Error("a stranger is told who is signed in")
+	}
+	stranger.post("/continue", url.Values{"csrf": {stranger.csrf()}}).wantPage(t, 403, "Open the address")
+	holder.get("/sign-in").wantPage(t, 200, "Continue as <bdi>admin@example.com</bdi>")
+	before := cookie(holder)
+	holder.post("/continue", url.Values{"csrf": {holder.csrf()}, "organization": {organization}}).wantPage(t, 303, "")
+	if cookie(holder) == before {
+		t.Error("the cookie is the same after signing in")
+	}
+	holder.get(path).wantPage(t, 200, "admin@example.com")
+
+	// Signing out on the command line ends it here.
+	cmd := exec.Command(binary, "logout")
+	cmd.Dir, cmd.Env = home, environment(home, project.URL)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	holder.get(path).wantPage(t, 303, "")
+
+	// With a password; a cookie from before is worth nothing.
+	v := newVisitor(t, server)
+	v.get("/sign-in")
+	before = cookie(v)
+	wrong := v.post("/sign-in", url.Values{"csrf": {v.csrf()}, "email": {people["owner"].Email}, "password": {"wrong"}})
+	wrong.wantPage(t, 401, "The e-mail address or the password is wrong.")
+	v.signIn("owner", organization)
+	after := cookie(v)
+	if after == before {
+		t.Error("the cookie is the same after signing in")
+	}
+	set := v.post("/sign-in", url.Values{"csrf": {v.csrf()}, "email": {people["owner"].Email}, "password": {password}}).header.Get("Set-Cookie")
+	if !strings.Contains(set, "HttpOnly") || !strings.Contains(set, "SameSite=Strict") || !strings.Contains(set, "Path=/") || strings.Contains(set, "Expires") {
+		t.Errorf("the cookie is set as %s", set)
+	}
+	old := v.request(http.MethodGet, path, nil)
+	name, _, _ := strings.Cut(set, "=")
+	old.Header.Set("Cookie", name+"="+after)
+	if a := (&visitor{t, server, &http.Client{CheckRedirect: v.client.CheckRedirect}}).send(old); a.status != 303 {
+		t.Errorf("the cookie from before the last sign-in: %d", a.status)
+	}
+	last := cookie(v)
+	v.post("/sign-out", url.Values{"csrf": {v.csrf()}}).wantPage(t, 303, "")
+	old.Header.Set("Cookie", name+"="+last)
+	if a := (&visitor{t, server, &http.Client{CheckRedirect: v.client.CheckRedirect}}).send(old); a.status != 303 {
+		t.Errorf("the cookie from before signing out: %d", a.status)
+	}
+
+	// Who guesses passwords has to wait.
+	form := url.Values{"csrf": {v.csrf()}, "email": {people["owner"].Email}, "password": {"wrong"}}
+	for try := 1; ; try++ {
+		a := v.post("/sign-in", form)
+		if a.status == http.StatusTooManyRequests {
+			if a.header.Get("Retry-After") == "" {
+				t.Error("it does not say how long")
+			}
+			break
+		}
+		if try == 20 {
+			t.Fatal("nobody minds 20 wrong passwords")
+		}
+	}
+}
+
+func TestSettings_behind_TLS_nothing_of_the_command_line_is_offered(t *testing.T) {
+	organization := newOrganization(t)
+	home := t.TempDir()
+	logIn(t, home, "owner")
+	port := freePort(t)
+	server := serveSettings(t, home, "--listen", "127.0.0.1:"+port, "--public-url", "https://tokens.example.com")
+	if server.address != "https://tokens.example.com" {
+		t.Errorf("the address is %s", server.address)
+	}
+	send := func(method, path, cookie string, form url.Values) answer {
+		v := &visitor{t, server, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+		request := v.request(method, path, form)
+		request.URL.Scheme, request.URL.Host = "http", "127.0.0.1:"+port // as the proxy does
+		request.Host = "tokens.example.com"
+		request.Header.Set("Cookie", cookie)
+		request.Header.Set("X-Forwarded-Host", "example.com")
+		return v.send(request)
+	}
+	for _, path := range []string{"/open?key=", "/sign-in"} {
+		send(http.MethodGet, path, "", nil).wantPage(t, 200, "")
+	}
+	a := send(http.MethodGet, "/sign-in", "", nil)
+	if strings.Contains(string(a.body), "Continue as") {
+		t.Error("the session of the command line is offered to everybody")
+	}
+	cookie, attributes, _ := strings.Cut(a.header.Get("Set-Cookie"), "; ")
+	if !strings.HasPrefix(cookie, "__Host-") || !strings.Contains(attributes, "Secure") {
+		t.Errorf("the cookie is %s; %s", cookie, attributes)
+	}
+	csrf := string(csrfField.FindSubmatch(a.body)[1])
+	send(http.MethodPost, "/continue", cookie, url.Values{"csrf": {csrf}}).wantPage(t, 403, "")
+	a = send(http.MethodPost, "/sign-in", cookie, url.Values{"csrf": {csrf}, "email": {people["viewer"].Email}, "password": {password}, "organization": {organization}})
+	a.wantPage(t, 303, "")
+	cookie, _, _ = strings.Cut(a.header.Get("Set-Cookie"), ";")
+	send(http.MethodGet, a.header.Get("Location"), cookie, nil).wantPage(t, 200, "viewer@example.com")
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return port
 }
 
 // A visitor is somebody who speaks HTTP to the page without a browser.

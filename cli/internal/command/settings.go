@@ -85,7 +85,7 @@ func serveSettings(ctx context.Context, c *connect.Connector, o settingsOptions)
 		closeBrowser := openBrowser(c, address, opened)
 		defer closeBrowser()
 	}
-	c.IO.Notef("Settings of %s. Ctrl-C ends it.", loaded.URL)
+	c.IO.Notef("API access to %s; listening on %s until Ctrl-C", loaded.URL, listener.Addr())
 	return serve(ctx, listener, page)
 }
 

@@ -65,6 +65,12 @@ function say(id, text) {
   if (region.textContent !== text) region.textContent = text;
 }
 
+// notify says something for a while that the list shows, too.
+function notify(text) {
+  say('notice', text);
+  setTimeout(() => { if (document.getElementById('notice').textContent === text) say('notice', ''); }, 10_000);
+}
+
 // show puts the content of a page's dialog into ours and opens it.
 function show(page) {
   dialog.replaceChildren(...page.getElementById('dialog').childNodes);
@@ -107,7 +113,7 @@ async function send(form) {
     history.replaceState(null, '', response.url);
     opener = new URLSearchParams(location.search).get('keep') ?? opener;
     leave();
-    say('notice', page.getElementById('notice').textContent);
+    notify(page.getElementById('notice').textContent);
   } catch {
     problem(form, 'The connection is lost. What you typed is still here: try again when it is back.');
   } finally {
