@@ -18,6 +18,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
 
@@ -131,7 +132,7 @@ func (w *window) click(selector string) {
 func (w *window) enter(selector, text string) {
 	w.t.Helper()
 	look[bool](w, "document.querySelector("+quote(selector)+").select() || true")
-	w.do(chromedp.SendKeys(chromedp.CSS(selector), text))
+	command(w, input.InsertText, input.InsertTextParams{Text: text})
 }
 
 // press presses keys wherever the focus is.

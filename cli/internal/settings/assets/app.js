@@ -6,7 +6,7 @@
 const dialog = document.getElementById('dialog');
 const shell = document.getElementById('shell');
 const path = document.body.dataset.path;
-const interval = 20_000;
+const interval = 10_000;
 
 let opener = 'generate';   // the id of what opened the dialog
 let list = html('list');   // as the server rendered it
