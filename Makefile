@@ -5,7 +5,7 @@ GITLEAKS      = github.com/zricethezav/gitleaks/v8@v8.30.1
 DEADCODE      = golang.org/x/tools/cmd/deadcode@v0.45.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
-.PHONY: build demo test test-containers stack bench migration lint secrets clean
+.PHONY: build demo test test-containers stack bench screenshots migration lint secrets clean
 
 build: ## bin/babelon
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
@@ -24,6 +24,10 @@ stack: ## keep that stack up, with its addresses and keys in .stack/env, until C
 
 bench: ## what it costs: every figure that the README has
 	go run ./tests/bench
+
+screenshots: ## docs/screenshots: Settings > API Access in its main states
+	mkdir -p docs/screenshots
+	go test ./tests -run TestScreenshots -count=1 -args -screenshots=$(CURDIR)/docs/screenshots
 
 migration: ## supabase/migrations from sql/
 	cat sql/*.sql > $(MIGRATION)

@@ -96,6 +96,22 @@ type Token struct {
 	RevokedAt     *time.Time `json:"revoked_at"`
 }
 
+// Status says whether the token works and what an admin should know about that.
+func (t Token) Status() string {
+	switch {
+	case t.RevokedAt != nil && t.Denials > 0:
+		return "revoked, still tried"
+	case t.RevokedAt != nil:
+		return "revoked"
+	case t.CreatedBy != nil && t.CreatedByRole == nil:
+		return "active, its maker is no longer a member"
+	case t.CreatedBy != nil && *t.CreatedByRole != "admin" && *t.CreatedByRole != "owner":
+		return "active, its maker is no longer an admin"
+	default:
+		return "active"
+	}
+}
+
 // GeneratedToken is a new token with its secret, which cannot be had again.
 type GeneratedToken struct {
 	ClientID       string            `json:"client_id"`

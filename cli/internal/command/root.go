@@ -23,6 +23,7 @@ const long = `Babelon gives the users of a Supabase project API tokens.
 A token is a pair, a client ID and a secret. Keep it in .babelon.toml (see babelon init) or in the
 environment; an admin signs in instead (babelon login) and manages tokens. Where there are both, the
 commands token, organization and member act as the person, all others as the token; a line says which.
+In the browser it is babelon settings.
 
 A flag wins over the environment, and the environment over the file: --config or BABELON_CONFIG, else the
 nearest .babelon.toml upward from here.
@@ -74,7 +75,7 @@ func newRoot(c *connect.Connector) *cobra.Command {
 	root.AddCommand(
 		newInit(c), newLogin(c), newLogout(c), newWhoami(c),
 		organization.New(c), member.New(c), token.New(c),
-		newRPC(c), newVersion(c),
+		newRPC(c), newSettings(c), newVersion(c),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range append(root.Commands(), root) {

@@ -53,13 +53,14 @@ func checkURL(text string) error {
 		return errors.New("has a query or fragment in it")
 	case u.Path != u.EscapedPath(), strings.Contains(u.Path, "//"), strings.Contains(u.Path, "/."):
 		return errors.New("has an unusual path")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
 		return errors.New("uses http:// for another host than this one; only https:// keeps a secret on its way")
 	}
 	return nil
 }
 
-func loopback(host string) bool {
+// IsLoopback reports whether the host is this machine, under a name that nobody can point elsewhere.
+func IsLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 

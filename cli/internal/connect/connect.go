@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/config"
@@ -95,7 +94,7 @@ func (c *Connector) pair(loaded *config.Config) *Caller {
 }
 
 func (c *Connector) person(ctx context.Context, loaded *config.Config) (*Caller, error) {
-	session, err := c.session(ctx, loaded)
+	session, err := c.Session(ctx, loaded)
 	if err != nil {
 		return nil, err
 	}
@@ -103,18 +102,14 @@ func (c *Connector) person(ctx context.Context, loaded *config.Config) (*Caller,
 	return &Caller{Client: client.New(loaded, c.Transport).WithSession(session.AccessToken), Config: loaded, person: true}, nil
 }
 
-// margin is how long a session must still last to be used as it is.
-const margin = 30 * time.Second
-
-// session returns the session of who is signed in, refreshed where it is due, or credential.ErrNoSession.
-func (c *Connector) session(ctx context.Context, loaded *config.Config) (credential.Session, error) {
+// Session returns the session of who is signed in, refreshed where it is due, or credential.ErrNoSession.
+func (c *Connector) Session(ctx context.Context, loaded *config.Config) (credential.Session, error) {
 	sessions, err := c.Sessions()
 	if err != nil {
 		return credential.Session{}, credential.ErrNoSession // there is no place where one could be
 	}
-	due := func(s credential.Session) bool { return s.ExpiresAt.Sub(c.IO.Now()) < margin }
 	session, err := sessions.Load(loaded.URL)
-	if err != nil || !due(session) {
+	if err != nil || !session.Due(c.IO.Now()) {
 		return session, err
 	}
 	unlock, err := sessions.Lock(ctx, loaded.URL)
@@ -123,7 +118,7 @@ func (c *Connector) session(ctx context.Context, loaded *config.Config) (credent
 	}
 	defer unlock()
 	session, err = sessions.Load(loaded.URL) // somebody else may have refreshed it meanwhile
-	if err != nil || !due(session) {
+	if err != nil || !session.Due(c.IO.Now()) {
 		return session, err
 	}
 	next, err := client.New(loaded, c.Transport).Refresh(ctx, session.RefreshToken)

@@ -23,6 +23,12 @@ type Session struct {
 	ExpiresAt    time.Time
 }
 
+// margin is how long a session must still last to be used as it is.
+const margin = 30 * time.Second
+
+// Due reports whether the session has to be refreshed before it is used.
+func (s Session) Due(now time.Time) bool { return s.ExpiresAt.Sub(now) < margin }
+
 // ErrNoSession is returned by Load when nobody is signed in.
 var ErrNoSession = errors.New("not signed in")
 

@@ -102,7 +102,12 @@ func (s *IO) Time(t *time.Time) string {
 	case !s.IsTerminal:
 		return t.UTC().Format(time.RFC3339)
 	}
-	switch ago := s.Now().Sub(*t); {
+	return Ago(s.Now(), *t)
+}
+
+// Ago says for a person how long ago a time was, and from a month on its date.
+func Ago(now, t time.Time) string {
+	switch ago := now.Sub(t); {
 	case ago < time.Minute:
 		return "just now"
 	case ago < time.Hour:

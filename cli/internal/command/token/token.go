@@ -23,22 +23,7 @@ member's writes; an admin's manages tokens too. Admins and owners generate and r
 func table(c *connect.Connector, tokens []client.Token) error {
 	rows := make([][]string, len(tokens))
 	for i, t := range tokens {
-		rows[i] = []string{t.Name, t.ClientID, t.Role, c.IO.Time(&t.CreatedAt), c.IO.Time(t.LastUsedAt), status(t)}
+		rows[i] = []string{t.Name, t.ClientID, t.Role, c.IO.Time(&t.CreatedAt), c.IO.Time(t.LastUsedAt), t.Status()}
 	}
 	return c.IO.Table([]string{"NAME", "CLIENT ID", "ROLE", "CREATED", "LAST USED", "STATUS"}, rows)
-}
-
-func status(t client.Token) string {
-	switch {
-	case t.RevokedAt != nil && t.Denials > 0:
-		return "revoked, still tried"
-	case t.RevokedAt != nil:
-		return "revoked"
-	case t.CreatedBy != nil && t.CreatedByRole == nil:
-		return "active, its maker is no longer a member"
-	case t.CreatedBy != nil && *t.CreatedByRole != "admin" && *t.CreatedByRole != "owner":
-		return "active, its maker is no longer an admin"
-	default:
-		return "active"
-	}
 }
