@@ -264,7 +264,15 @@ func TestSettings_the_secret_is_nowhere_once_its_dialog_is_closed(t *testing.T) 
 	if err := server.end(); err != nil {
 		t.Error(err)
 	}
-	if len(filesWith(t, b.profile, organization)) == 0 {
+	inProfile := func(text string) []string {
+		t.Helper()
+		found, err := stack.FilesWith(b.profile, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if len(inProfile(organization)) == 0 {
 		t.Error("the profile does not have the page's address either: the search looks in the wrong place")
 	}
 	for _, secret := range secrets {
@@ -276,10 +284,10 @@ func TestSettings_the_secret_is_nowhere_once_its_dialog_is_closed(t *testing.T) 
 			wide = append(wide, byte(unit), byte(unit>>8))
 		}
 		for _, form := range []string{secret, string(wide)} {
-			if where := filesWith(t, b.profile, form); len(where) > 0 {
+			if where := inProfile(form); len(where) > 0 {
 				t.Errorf("a secret is in the browser's profile: %v", where)
 			}
-			if where := filesWith(t, project.Dir, form); len(where) > 0 {
+			if where := filesWith(t, form); len(where) > 0 {
 				t.Errorf("a secret is in the project's files: %v", where)
 			}
 		}

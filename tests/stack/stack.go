@@ -205,13 +205,19 @@ func (s *Stack) ApplySQL(ctx context.Context, pattern string) error {
 
 // FilesWith returns everything that a part of the stack has written and a text is in: tables, logs, configurations.
 func (s *Stack) FilesWith(ctx context.Context, text string) ([]string, error) {
-	found, err := s.provider.FilesWith(ctx, text)
+	elsewhere, err := s.provider.FilesWith(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	return found, filepath.WalkDir(s.Dir, func(path string, entry fs.DirEntry, err error) error {
+	here, err := FilesWith(s.Dir, text)
+	return append(elsewhere, here...), err
+}
+
+// FilesWith returns the files under a folder that a text is in.
+func FilesWith(dir, text string) (found []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
-			return nil // a file may go while the server works
+			return nil // a file may go while a program works
 		}
 		content, err := os.ReadFile(path)
 		if err == nil && bytes.Contains(content, []byte(text)) {
@@ -219,6 +225,7 @@ func (s *Stack) FilesWith(ctx context.Context, text string) ([]string, error) {
 		}
 		return nil
 	})
+	return found, err
 }
 
 // execute runs statements in one transaction, which several statements in one simple query are.
