@@ -152,6 +152,7 @@ func TestNo_backlog_makes_a_list_fail_and_usage_as_of_says_how_far_it_is(t *test
 	journal(t, token, few)
 	foreign(t, 1<<30)
 	journal(t, token, many)
+	settle(t)
 	backlogged := time.Now()
 
 	seen := first()
@@ -180,7 +181,7 @@ func foreign(t *testing.T, bytes int) {
 	t.Helper()
 	const row = 2000 // bytes, uncompressed and in the row itself
 	db := connect(t, project.DatabaseURL)
-	if _, err := db.Exec(t.Context(), "create table public.bulk (filler text storage plain)"); err != nil {
+	if _, err := db.Exec(t.Context(), "create table public.bulk (filler text); alter table public.bulk alter filler set storage plain"); err != nil {
 		t.Fatal(err)
 	}
 	defer db.Exec(context.Background(), "drop table public.bulk")

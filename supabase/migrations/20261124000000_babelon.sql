@@ -433,6 +433,7 @@ declare
   header_length constant int := 1 + 1 + 8 + length('babelon.use') + 1 + 4;
   journal babelon_private.usage_journal;
   slot    record;
+  made    record;
   reach   record;
   goal    pg_lsn;
 begin
@@ -449,10 +450,10 @@ begin
     from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
   if not found or slot.wal_status = 'lost' then
     if max_bytes is null then
-      select * into slot from babelon_private.create_usage_slot();
+      select * into made from babelon_private.create_usage_slot();
       journal.as_of := clock_timestamp();
       update babelon_private.usage_journal
-         set slot_name = slot.slot_name, folded_before = slot.start, as_of = journal.as_of, restarted_at = journal.as_of;
+         set slot_name = made.slot_name, folded_before = made.start, as_of = journal.as_of, restarted_at = journal.as_of;
       raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', journal.as_of
         using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
     end if;
