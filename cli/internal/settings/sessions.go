@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ const (
 
 // A session is somebody at a browser. The browser has a random cookie, and this process what it stands for.
 type session struct {
-	person     *person // nil where somebody holds the launch key and has not signed in
+	person     *person // nil before its holder, who opened the printed address, signs in
 	began      time.Time
 	seen       time.Time
 	generating chan struct{}   // holds something while a token is generated
@@ -92,6 +93,9 @@ func (s *session) over(now time.Time) bool {
 	return now.Sub(s.seen) >= maxIdle || now.Sub(s.began) >= maxAge
 }
 
+// holdsKey reports whether it is of who opened the printed address and has not signed in.
+func (s *session) holdsKey() bool { return s != nil && s.person == nil }
+
 // session returns that of a request, or nil.
 func (s *Server) session(r *http.Request) *session {
 	return s.sessions.find(s.cookie(r), r.Header.Get("Babelon-Poll") == "", s.Now())
@@ -122,7 +126,7 @@ func (s *Server) cookie(r *http.Request) string {
 }
 
 func (s *Server) setCookie(w http.ResponseWriter, value string) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // without TLS only on this machine, where Secure would be refused
 		Name: s.cookieName(), Value: value, Path: "/",
 		HttpOnly: true, Secure: s.Origin.Scheme == "https", SameSite: http.SameSiteStrictMode,
 	})
@@ -151,7 +155,7 @@ func (s *Server) onCommandLine(ctx context.Context) (*person, error) {
 		email: first.Email,
 		current: func(ctx context.Context) (credential.Session, error) {
 			now, err := s.CommandLine(ctx)
-			if err == credential.ErrNoSession || err == nil && now.Email != first.Email { //nolint:errorlint // returned as it is
+			if errors.Is(err, credential.ErrNoSession) || err == nil && now.Email != first.Email {
 				return now, ended()
 			}
 			return now, err

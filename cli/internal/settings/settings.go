@@ -137,6 +137,11 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, data any
 	return errors.Join(err, http.NewResponseController(w).Flush())
 }
 
+// seeOther sends the browser to another of our pages.
+func seeOther(w http.ResponseWriter, r *http.Request, path string) {
+	http.Redirect(w, r, path, http.StatusSeeOther) //nolint:gosec // a path that begins with a word of ours
+}
+
 // say answers with a page that is one sentence.
 func (s *Server) say(w http.ResponseWriter, status int, sentence string) {
 	_ = s.render(w, status, "message", map[string]any{"Title": http.StatusText(status), "Message": sentence})

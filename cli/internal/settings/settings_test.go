@@ -105,7 +105,8 @@ func TestAttempts_are_a_burst_and_then_one_an_interval_for_each_address(t *testi
 func TestThe_limiter_forgets_whoever_it_limits_least_when_it_is_full(t *testing.T) {
 	l := newLimiter()
 	busy := netip.MustParseAddr("192.0.2.1")
-	for l.take(busy, start) == 0 {
+	for range burst {
+		l.take(busy, start)
 	}
 	for i := range maxAddresses + 200 {
 		l.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), start)
@@ -144,7 +145,7 @@ func newServer(t *testing.T, handler http.HandlerFunc) *Server {
 
 func TestA_refresh_token_is_used_once_however_many_requests_find_the_session_due(t *testing.T) {
 	var refreshes atomic.Int32
-	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		refreshes.Add(1)
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"access_token":"second","refresh_token":"r2","expires_in":1000000000,"user":{"id":"6f1c2b9e-0f3a-4a52-9f60-2a4f0c6f1a11","email":"ada@example.com"}}`)

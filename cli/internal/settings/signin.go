@@ -52,7 +52,7 @@ func (s *Server) LaunchURL() (address string, opened <-chan struct{}) {
 
 // open exchanges the launch key for a cookie.
 func (s *Server) open(w http.ResponseWriter, r *http.Request) {
-	if s.CommandLine != nil && s.launch.use(r.URL.Query().Get("key")) {
+	if s.CommandLine != nil && r.Method == http.MethodGet && s.launch.use(r.URL.Query().Get("key")) {
 		s.sessions.remove(s.cookie(r))
 		s.setCookie(w, s.sessions.add(nil, s.Now()))
 	}
@@ -80,7 +80,7 @@ func (s *Server) toSignIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		query.Set("ended", "1")
 	}
-	http.Redirect(w, r, strings.TrimSuffix("/sign-in?"+query.Encode(), "?"), http.StatusSeeOther)
+	seeOther(w, r, strings.TrimSuffix("/sign-in?"+query.Encode(), "?"))
 }
 
 // isOver reports whether the person has to sign in again, and sends them to where they can.
@@ -108,9 +108,8 @@ type signInView struct {
 
 func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	organization := r.URL.Query().Get("organization")
-	visitor := s.session(r)
-	if visitor != nil && visitor.person != nil {
-		http.Redirect(w, r, after(organization), http.StatusSeeOther)
+	if visitor := s.session(r); visitor != nil && visitor.person != nil {
+		seeOther(w, r, after(organization))
 		return
 	}
 	view := signInView{Organization: organization}
@@ -127,7 +126,7 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request, status int, 
 		s.setCookie(w, cookie)
 	}
 	view.Title, view.CSRF, view.Project = "Sign in", s.csrf(cookie), s.Config.URL
-	if s.session(r) != nil { // holds the launch key
+	if s.session(r).holdsKey() {
 		if known, err := s.CommandLine(r.Context()); err == nil {
 			view.Offer = known.Email
 		}
@@ -169,13 +168,17 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 
 // continueAs signs in whoever is signed in on the command line, for who opened the printed address.
 func (s *Server) continueAs(w http.ResponseWriter, r *http.Request) {
-	if s.session(r) == nil || s.CommandLine == nil {
+	if !s.session(r).holdsKey() {
 		s.say(w, http.StatusForbidden, "Open the address that babelon settings printed, or sign in.")
 		return
 	}
 	person, err := s.onCommandLine(r.Context())
 	if err != nil {
-		s.showSignIn(w, r, http.StatusBadGateway, signInView{Organization: r.PostForm.Get("organization"), Problem: "Nobody is signed in on the command line any more."})
+		problem := sentence(err)
+		if errors.Is(err, credential.ErrNoSession) {
+			problem = "Nobody is signed in on the command line any more."
+		}
+		s.showSignIn(w, r, status(err), signInView{Organization: r.PostForm.Get("organization"), Problem: problem})
 		return
 	}
 	s.enter(w, r, person)
@@ -185,7 +188,7 @@ func (s *Server) continueAs(w http.ResponseWriter, r *http.Request) {
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, p *person) {
 	s.sessions.remove(s.cookie(r))
 	s.setCookie(w, s.sessions.add(p, s.Now()))
-	http.Redirect(w, r, after(r.PostForm.Get("organization")), http.StatusSeeOther)
+	seeOther(w, r, after(r.PostForm.Get("organization")))
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
@@ -195,8 +198,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 	if visitor != nil && visitor.person != nil {
 		visitor.person.signOut(r.Context())
 	}
-	w.Header().Set("Clear-Site-Data", `"cache"`)
-	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	seeOther(w, r, "/sign-in")
 }
 
 // A limiter slows attempts down: burst of them at once, then one every interval, for each address.

@@ -28,7 +28,6 @@ type tokensView struct {
 	Notice  string // what has just happened
 	Problem string // why the list is not there
 	Rows    []row
-	Active  int
 	Revoked int
 	Shown   int  // not hidden
 	ReadsIn bool // reads are counted
@@ -78,7 +77,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, visitor *session) 
 	}
 	chosen := slices.IndexFunc(organizations, func(o client.Organization) bool { return o.ID == s.Config.TenantID })
 	if len(organizations) > 0 {
-		http.Redirect(w, r, tokensPath(organizations[max(chosen, 0)].ID), http.StatusSeeOther)
+		seeOther(w, r, tokensPath(organizations[max(chosen, 0)].ID))
 		return
 	}
 	view := tokensView{Title: "API Access", CSRF: s.csrf(s.cookie(r)), Email: visitor.person.email}
@@ -139,9 +138,7 @@ func (v *tokensView) fill(tokens []client.Token, keep string) {
 		kept := !active && t.ClientID == keep
 		found := strings.Contains(strings.ToLower(t.Name+" "+t.ClientID), strings.ToLower(v.Query))
 		line := row{Token: t, State: state, Note: note, Hidden: !found}
-		if active {
-			v.Active++
-		} else {
+		if !active {
 			v.Revoked++
 		}
 		if kept {
@@ -205,7 +202,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, visitor *sessi
 		return
 	}
 	if visitor.spent[form.RequestID] {
-		http.Redirect(w, r, tokensPath(r.PathValue("organization"))+"?again", http.StatusSeeOther)
+		seeOther(w, r, tokensPath(r.PathValue("organization"))+"?again")
 		return
 	}
 	made, err := s.make(r.Context(), visitor.person, r.PathValue("organization"), form)
@@ -285,5 +282,5 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request, visitor *session
 	query := r.URL.Query()
 	query.Set("keep", id)
 	query.Del("again")
-	http.Redirect(w, r, tokensPath(r.PathValue("organization"))+"?"+query.Encode()+"#"+id, http.StatusSeeOther)
+	seeOther(w, r, tokensPath(r.PathValue("organization"))+"?"+query.Encode()+"#"+id)
 }
