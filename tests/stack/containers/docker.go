@@ -23,8 +23,8 @@ import (
 	"github.com/babelon/babelon/tests/stack"
 )
 
-// Image is what every container runs. Docker keeps it, and builds it anew when the Dockerfile changes.
-const Image = "babelon-stack:latest"
+// image is what every container runs. Docker keeps it, and builds it anew when the Dockerfile changes.
+const image = "babelon-stack:latest"
 
 // docker is what one stack has in Docker.
 type docker struct {
@@ -72,7 +72,7 @@ func buildImage(ctx context.Context) error {
 		return err
 	}
 	defer provider.Close()
-	repo, tag, _ := strings.Cut(Image, ":")
+	repo, tag, _ := strings.Cut(image, ":")
 	var said bytes.Buffer
 	_, err = provider.BuildImage(ctx, &testcontainers.ContainerRequest{FromDockerfile: testcontainers.FromDockerfile{
 		Context:        filepath.Join(stack.Root(), "tests", "stack", "containers"),
@@ -97,7 +97,7 @@ func (d *docker) run(ctx context.Context, name string, port int, options ...test
 		network.WithNetwork([]string{name}, d.network),
 	}, options...)
 	options = append(options, onLoopback)
-	c, err := testcontainers.Run(ctx, Image, options...)
+	c, err := testcontainers.Run(ctx, image, options...)
 	if c != nil {
 		d.containers.Store(name, c)
 	}
@@ -110,7 +110,7 @@ func (d *docker) run(ctx context.Context, name string, port int, options ...test
 
 // Shell runs a script of bash where there are Debian's psql and pg_dump, on this machine's network. Returns what it printed.
 func (d *docker) Shell(ctx context.Context, script string) (string, error) {
-	command := exec.CommandContext(ctx, "docker", "run", "--rm", "--interactive", "--network=host", "--label="+d.label, Image, "bash")
+	command := exec.CommandContext(ctx, "docker", "run", "--rm", "--interactive", "--network=host", "--label="+d.label, image, "bash")
 	command.Stdin = strings.NewReader(script)
 	out, err := command.CombinedOutput()
 	return string(out), err
