@@ -14,10 +14,10 @@ demo: ## the main job, from sign-up to revocation, on a throwaway Supabase stack
 	go run ./tests/demo
 
 test: ## every test, on a throwaway Supabase stack
-	go test ./...
+	go test -timeout=20m ./...
 
 test-containers: ## the same tests on containers, with what only those have: PostgreSQL 15, PgBouncer, a standby, pg_cron
-	BABELON_STACK=containers go test -count=1 -p=1 ./tests ./tests/stack/containers
+	BABELON_STACK=containers go test -timeout=20m -count=1 -p=1 ./tests ./tests/stack/containers
 
 stack: ## keep that stack up, with its addresses and keys in .stack/env, until Ctrl-C
 	go run ./tests/stack/cmd

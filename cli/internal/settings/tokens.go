@@ -25,15 +25,15 @@ type tokensView struct {
 	Organization       client.Organization
 	Path               string
 
-	Notice  string // what has just happened
-	Problem string // why the list is not there
-	Rows    []row
-	Revoked int
-	Shown   int  // not hidden
-	ReadsIn bool // reads are counted
-	Query   string
-	All     bool // revoked ones too
-	Dialog  *dialog
+	Notice       string // what has just happened
+	Problem      string // why the list is not there
+	Rows         []row
+	Revoked      int
+	Shown        int  // not hidden
+	ReadsCounted bool // reads are counted
+	Query        string
+	All          bool // revoked ones too
+	Dialog       *dialog
 }
 
 // CanChange reports whether the buttons are there. The project decides for itself, whoever sends what.
@@ -150,7 +150,7 @@ func (v *tokensView) fill(tokens []client.Token, keep string) {
 				v.Shown++
 			}
 		}
-		v.ReadsIn = t.UsageAsOf != nil
+		v.ReadsCounted = t.UsageAsOf != nil
 	}
 	slices.SortStableFunc(v.Rows, func(a, b row) int {
 		last := func(r row) int {
