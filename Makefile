@@ -5,6 +5,9 @@ GITLEAKS      = github.com/zricethezav/gitleaks/v8@v8.30.1
 DEADCODE      = golang.org/x/tools/cmd/deadcode@v0.45.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
+# Tests that start servers of their own, whatever the stack runs on.
+OWN_SERVERS = 'TestEvery_actor_can_do|TestNo_request_fails_while_the_migration|TestA_migration_that_cannot'
+
 .PHONY: build demo test test-containers stack bench screenshots migration lint secrets clean
 
 build: ## bin/babelon
@@ -17,7 +20,7 @@ test: ## every test, on a throwaway Supabase stack
 	go test -timeout=20m ./...
 
 test-containers: ## the same tests on containers, with what only those have: PostgreSQL 15, PgBouncer, a standby, pg_cron
-	BABELON_STACK=containers go test -timeout=20m -count=1 -p=1 ./tests ./tests/stack/containers
+	BABELON_STACK=containers go test -timeout=20m -count=1 -p=1 -skip=$(OWN_SERVERS) ./tests ./tests/stack/containers
 
 stack: ## keep that stack up, with its addresses and keys in .stack/env, until Ctrl-C
 	go run ./tests/stack/cmd
