@@ -47,7 +47,7 @@ func (p *Provider) StartPostgres(ctx context.Context, s *stack.Stack) (int, erro
 func (p *Provider) startServer(ctx context.Context, s *stack.Stack, name, makeFolder string) (int, error) {
 	settings := append(stack.ServerArguments("pg_stat_statements,pg_cron"), "-c", "listen_addresses=*",
 		"-c", "cron.use_background_workers=on", // which need no password
-		"-c", "wal_keep_size=4GB") // for the standby, in place of a slot, of which the tests expect none but Babelon's
+		"-c", "wal_keep_size=2GB") // for the standby, in place of a slot, of which the tests expect none but Babelon's
 	return p.run(ctx, name, 5432,
 		testcontainers.WithCmd("sh", "-euc", makeFolder+"\nexec postgres "+quoted(settings)),
 		testcontainers.WithFiles(file("/etc/password", s.Password)),

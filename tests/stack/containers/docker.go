@@ -2,6 +2,7 @@ package containers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,13 +152,21 @@ func (d *docker) signal(ctx context.Context, name, signal string) error {
 
 // FilesWith is the stack.Provider's: the files of the database servers, and what all of them have said.
 func (d *docker) FilesWith(ctx context.Context, text string) (found []string, err error) {
+	// Byte by byte, since no argument may have a NUL, and so that the text is in no list of processes.
+	var pattern strings.Builder
+	for _, b := range []byte(text) {
+		fmt.Fprintf(&pattern, `\x%02x`, b)
+	}
 	d.containers.Range(func(name, value any) bool {
 		c := value.(*testcontainers.DockerContainer)
 		if bytes.Contains(logs(c), []byte(text)) {
 			found = append(found, fmt.Sprint(name, "'s log"))
 		}
+		var code int
 		var out io.Reader
-		if _, out, err = c.Exec(ctx, []string{"grep", "-rlF", text, "/var/lib/postgresql"}, tcexec.Multiplexed()); err != nil {
+		code, out, err = c.Exec(ctx, []string{"grep", "-rlasP", pattern.String(), "/var/lib/postgresql"}, tcexec.Multiplexed(), tcexec.WithEnv([]string{"LC_ALL=C"}))
+		if err != nil || code > 2 { // 2 is a file that went meanwhile
+			err = cmp.Or(err, fmt.Errorf("grep in %v ends with %d", name, code))
 			return false
 		}
 		var files []byte
