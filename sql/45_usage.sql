@@ -45,7 +45,7 @@ comment on table babelon_private.api_token_uses is
 comment on table babelon_private.usage_journal is
   'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
 
--- Whether the journal is on. Every request asks, and reading it from a table was a third of what the hook took; so the
+-- Whether the journal is on. Every request asks, and reading a table for it costs some microseconds of each; so the
 -- body is the answer, and switching the journal replaces it. Nothing in it depends on a search_path, and with one set
 -- it could not be inlined.
 create function babelon_private.usage_is_journalled()
