@@ -134,6 +134,17 @@ insert into words values
 create temp table actors (nr int generated always as identity, actor text, role text, claims jsonb, headers jsonb not null default '{}');
 create temp table placeholders (name text, value text);
 
+create function pg_temp.fill_in(statement text) returns text language plpgsql as $$
+declare
+  placeholder record;
+begin
+  for placeholder in select * from placeholders loop
+    statement := replace(statement, '{' || placeholder.name || '}', quote_literal(placeholder.value));
+  end loop;
+  return statement;
+end
+$$;
+
 -- Runs a statement as an actor would, and returns the one value that it yields, or how many rows it wrote.
 create function pg_temp.as_actor(who text, statement text) returns text language plpgsql as $$
 declare
@@ -141,6 +152,7 @@ declare
   me    record;
   said  text;
 begin
+  statement := pg_temp.fill_in(statement);
   select * into strict me from actors where actor = who;
   perform set_config('request.headers', me.headers::text, true), set_config('request.jwt.claims', me.claims::text, true),
           set_config('role', me.role, true);
@@ -189,22 +201,22 @@ insert into placeholders select 'user', claims ->> 'sub' from actors where actor
 insert into placeholders values
   ('A', pg_temp.as_actor('owner', $$select id from babelon.create_organization('Babelon test A')$$)),
   ('B', pg_temp.as_actor('outsider', $$select id from babelon.create_organization('Babelon test B')$$));
-select pg_temp.as_actor('owner', format('select user_id from babelon.set_member(%L, %L)', value, name))
+select pg_temp.as_actor('owner', format('select user_id from babelon.set_member(%L, %L, {A})', value, name))
   from placeholders where name in ('viewer', 'member', 'admin') \g /dev/null
 
 -- Their tokens, and one that is to be revoked.
 insert into actors (actor, role, claims, headers)
 select actor, 'anon', '{"role": "anon"}', pg_temp.as_actor(maker, format(
          'select json_build_object(''x-client-id'', client_id, ''x-api-token'', api_token)
-            from babelon.generate_api_token(%L, role => %L)', name, role))::jsonb
-  from (values ('viewer token', 'owner', 'Babelon test A', 'viewer'), ('member token', 'owner', 'Babelon test A', 'member'),
-               ('admin token', 'owner', 'Babelon test A', 'admin'), ('revoked token', 'owner', 'Babelon test A', 'admin'),
-               ('other organization''s token', 'outsider', 'Babelon test B', 'admin')) token (actor, maker, name, role);
+            from babelon.generate_api_token(%L, {%s}, %L)', 'Babelon test ' || organization, organization, role))::jsonb
+  from (values ('viewer token', 'owner', 'A', 'viewer'), ('member token', 'owner', 'A', 'member'),
+               ('admin token', 'owner', 'A', 'admin'), ('revoked token', 'owner', 'A', 'admin'),
+               ('other organization''s token', 'outsider', 'B', 'admin')) token (actor, maker, organization, role);
 insert into actors (actor, role, claims) values ('service role', 'service_role', '{"role": "service_role"}');
 select pg_temp.as_actor('admin', format('select client_id from babelon.revoke_api_token(%L)', headers ->> 'x-client-id'))
   from actors where actor = 'revoked token' \g /dev/null
 insert into placeholders values
-  ('token', pg_temp.as_actor('owner', $$select client_id from babelon.generate_api_token('Babelon test A')$$));
+  ('token', pg_temp.as_actor('owner', $$select client_id from babelon.generate_api_token('Babelon test A', {A})$$));
 
 -- The operator's table.
 create schema babelon_example;
@@ -268,17 +280,6 @@ create function pg_temp.statement(verb text, what text, object text, role text) 
   end
 $$;
 
-create function pg_temp.fill_in(statement text) returns text language plpgsql as $$
-declare
-  placeholder record;
-begin
-  for placeholder in select * from placeholders loop
-    statement := replace(statement, '{' || placeholder.name || '}', quote_literal(placeholder.value));
-  end loop;
-  return statement;
-end
-$$;
-
 -- The catalog, to hold beside it.
 create temp view grants as
 with objects as (
@@ -310,7 +311,7 @@ select set_eq('select distinct object, verb, role from cells where cell not in (
 select is_empty('select proname from pg_proc where pronamespace::regnamespace::text in (''babelon'', ''babelon_private'')
                   group by pronamespace, proname having count(*) > 1', 'no function has a second one of its name, which a line would not tell apart');
 
-select is(pg_temp.attempt(actor, pg_temp.fill_in(pg_temp.statement(verb, what, object, role))),
+select is(pg_temp.attempt(actor, pg_temp.statement(verb, what, object, role)),
           coalesce((select code from words where word = cell), cell),
           format('%s: %s %s is %s', actor, verb, what, cell))
   from cells order by line_nr, verb, actor_nr;

@@ -2,8 +2,10 @@ package tests
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -29,6 +31,25 @@ func TestEvery_test_that_the_documents_name_is_there(t *testing.T) {
 		for _, name := range regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(content), -1) {
 			if !strings.Contains(code.String(), "func "+name) {
 				t.Errorf("%s names %s, which is not there", document, name)
+			}
+		}
+	}
+}
+
+// The stack, and what only tests need, are never linked into the command.
+func TestThe_command_links_nothing_of_the_tests(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../cli/babelon").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(out))
+	if !slices.Contains(packages, "github.com/babelon/babelon/cli/internal/command") {
+		t.Fatalf("go list -deps says only %q", packages)
+	}
+	for _, name := range packages {
+		for _, foreign := range []string{"testing", "github.com/babelon/babelon/tests", "github.com/jackc", "github.com/testcontainers", "github.com/moby"} {
+			if name == foreign || strings.HasPrefix(name, foreign+"/") {
+				t.Errorf("babelon links %s", name)
 			}
 		}
 	}
