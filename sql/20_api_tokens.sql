@@ -46,6 +46,8 @@ create trigger api_tokens_revocation_is_final
   for each row
   when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
   execute function babelon_private.forbid_unrevoking();
+-- In a session that has switched triggers off, as replication and restores do, too.
+alter table babelon_private.api_tokens enable always trigger api_tokens_revocation_is_final;
 
 -- NOTE: no policies, because no role of the API is granted this table; definer functions alone read and write it.
 alter table babelon_private.api_tokens enable row level security;

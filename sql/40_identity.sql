@@ -67,7 +67,7 @@ comment on function babelon.has_role is
 -- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
 create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
 returns uuid
-language plpgsql stable security definer
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare

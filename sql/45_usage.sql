@@ -166,6 +166,7 @@ $$;
 -- Bounded, when it is asked to be: it goes at most max_bytes of log forward, whoever wrote them, and folds at most
 -- max_messages; and where decoding would have to begin 16 times as far behind, as it must while an old transaction
 -- that has written is open, it leaves that to a collection without bounds. That one also makes a lost slot anew.
+-- Definer, so that a scheduler's role needs nothing but EXECUTE.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
 language plpgsql volatile security definer

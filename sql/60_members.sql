@@ -74,7 +74,7 @@ $$;
 create function babelon_private.lock_member(
   email text, organization_id uuid, new_role babelon.member_role,
   out organization uuid, out person uuid)
-language plpgsql volatile security definer
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare

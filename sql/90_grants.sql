@@ -3,8 +3,9 @@
 -- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
 -- anon may call the functions to be told, in a sentence, that it must authenticate.
 
-revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role;
-revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role;
+revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
+revoke all on all sequences in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
+revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 
 grant usage on schema babelon, babelon_private to anon, authenticated, service_role, babelon_token;
 

@@ -284,9 +284,14 @@ func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_pe
 			wantSQLState(t, role+": "+statement, err, "42501")
 		}
 	}
-	for _, statement := range statements[:2] {
-		_, err := execAs(t.Context(), db, "postgres", statement, token.ClientID)
-		wantSQLState(t, "postgres: "+statement, err, "23001")
+	for _, triggers := range []string{"origin", "replica"} { // those of a replica fire only where that was asked for
+		if _, err := db.Exec(t.Context(), "set session_replication_role = "+triggers); err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range statements[:2] {
+			_, err := execAs(t.Context(), db, "postgres", statement, token.ClientID)
+			wantSQLState(t, "postgres, "+triggers+": "+statement, err, "23001")
+		}
 	}
 	token.caller().rpc(t, "whoami", args{}).want(t, 401, "BBL_TOKEN_REVOKED")
 

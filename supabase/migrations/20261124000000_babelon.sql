@@ -16,11 +16,19 @@ comment on schema babelon is
 comment on schema babelon_private is
   'Tables and definer functions behind schema babelon. Never expose this schema.';
 
--- Roles belong to the server, not to this database, so the role may be there already.
+-- Roles belong to the server, not to this database, so the role may be there already; then it must be no more than ours.
 do $$
 begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'babelon_token') then
     create role babelon_token nologin noinherit;
+  elsif exists (
+    select from pg_catalog.pg_roles r
+     where r.rolname = 'babelon_token'
+       and (r.rolcanlogin or r.rolinherit or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+            or exists (select from pg_catalog.pg_auth_members m where m.member = r.oid)))
+  then
+    raise exception 'a role babelon_token is here already, and it may do more than a token'
+      using hint = 'Rename it, or take away its attributes and memberships: nologin, noinherit, nothing else.';
   end if;
 end
 $$;
@@ -120,6 +128,8 @@ create trigger api_tokens_revocation_is_final
   for each row
   when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
   execute function babelon_private.forbid_unrevoking();
+-- In a session that has switched triggers off, as replication and restores do, too.
+alter table babelon_private.api_tokens enable always trigger api_tokens_revocation_is_final;
 
 -- NOTE: no policies, because no role of the API is granted this table; definer functions alone read and write it.
 alter table babelon_private.api_tokens enable row level security;
@@ -229,7 +239,7 @@ comment on function babelon.has_role is
 -- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
 create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
 returns uuid
-language plpgsql stable security definer
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -423,6 +433,7 @@ $$;
 -- Bounded, when it is asked to be: it goes at most max_bytes of log forward, whoever wrote them, and folds at most
 -- max_messages; and where decoding would have to begin 16 times as far behind, as it must while an old transaction
 -- that has written is open, it leaves that to a collection without bounds. That one also makes a lost slot anew.
+-- Definer, so that a scheduler's role needs nothing but EXECUTE.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
 language plpgsql volatile security definer
@@ -704,7 +715,7 @@ $$;
 create function babelon_private.lock_member(
   email text, organization_id uuid, new_role babelon.member_role,
   out organization uuid, out person uuid)
-language plpgsql volatile security definer
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -1102,8 +1113,9 @@ notify pgrst, 'reload schema';
 -- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
 -- anon may call the functions to be told, in a sentence, that it must authenticate.
 
-revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role;
-revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role;
+revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
+revoke all on all sequences in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
+revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 
 grant usage on schema babelon, babelon_private to anon, authenticated, service_role, babelon_token;
 
