@@ -22,6 +22,7 @@
 -- `service` sees the rows of your own organizations as well; they are not counted.
 begin;
 set local search_path = public, extensions;
+grant babelon_token to current_user; -- to become one: on Supabase's PostgreSQL 15, postgres is no member of authenticator
 
 create temp table expected (nr int generated always as identity, line text);
 insert into expected (line) select regexp_split_to_table($matrix$
