@@ -15,20 +15,21 @@ import (
 )
 
 // The tests of supabase/tests, as `supabase test db` runs them in an operator's project, on every version of
-// PostgreSQL that there is one of here: npm has 17 and 18, and Debian 15.
+// PostgreSQL that there is one of here: npm has 17 and 18, and Debian 15. On containers that alone, with Debian's own pgTAP.
 func TestEvery_actor_can_do_what_is_written_down_and_nothing_else(t *testing.T) {
 	for _, tool := range []string{"pg_prove", "psql"} {
 		need(t, tool, "libtap-parser-sourcehandler-pgtap-perl postgresql-client")
 	}
-	for _, version := range []int{15, 17, 18} {
+	versions, extension := []int{15, 17, 18}, pgTAP(t)
+	if docker != nil {
+		versions, extension = []int{15}, "create extension pgtap"
+	}
+	for _, version := range versions {
 		t.Run("PostgreSQL "+strconv.Itoa(version), func(t *testing.T) {
-			if version == 15 {
-				need(t, "/usr/lib/postgresql/15/bin/postgres", "postgresql-15")
-			}
 			t.Parallel()
 			url := installed(t, version)
 			wantGrants(t, url)
-			apply(t, asSuperuser(url), "create schema extensions; grant usage on schema extensions to public; set search_path = extensions; "+pgTAP(t))
+			apply(t, asSuperuser(url), "create schema extensions; grant usage on schema extensions to public; set search_path = extensions; "+extension)
 			config := connect(t, url).Config()
 			prove := exec.CommandContext(t.Context(), "pg_prove", "--ext", ".sql", "--recurse", "../supabase/tests")
 			prove.Env = append(os.Environ(), "PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)),
@@ -56,19 +57,26 @@ func need(t *testing.T, program, packages string) {
 	say("%s is missing; apt-get install %s", program, packages)
 }
 
-// installed returns a database of that version of PostgreSQL with the migration applied, as the role postgres.
+// installed returns a database of that version of PostgreSQL with the migration applied, as the role postgres. Of 15 it
+// is on the containers, where there are any, and else on Debian's of this machine.
 func installed(t *testing.T, version int) string {
 	t.Helper()
-	server, err := stack.StartPostgres(t.Context(), version)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
+	server := project
+	if docker == nil || version != 15 {
+		if version == 15 {
+			need(t, "/usr/lib/postgresql/15/lib/plpgsql_check.so", "postgresql-15 postgresql-15-plpgsql-check")
 		}
-	})
-	url, err := server.NewDatabase(t.Context(), "project")
+		var err error
+		if server, err = stack.StartPostgres(t.Context(), version); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := server.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	url, err := server.NewDatabase(t.Context(), "installed")
 	if err != nil {
 		t.Fatal(err)
 	}
