@@ -243,14 +243,11 @@ func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_pe
 			}
 		})
 	}
-	for len(attempts) < 20 { // they are under way
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "they are under way", func() bool { return len(attempts) >= 20 })
 	revoke(t, token)
 	revoked := time.Now()
-	for after := len(attempts) + 50; len(attempts) < after; {
-		time.Sleep(time.Millisecond)
-	}
+	after := len(attempts) + 50
+	eventually(t, "and go on", func() bool { return len(attempts) >= after })
 	stop()
 	wait.Wait()
 	close(attempts)
