@@ -189,9 +189,10 @@ func TestA_request_that_says_two_things_is_refused_or_the_last_of_a_header_count
 	}
 }
 
-// PostgREST keeps its connections. Here it has one, and every kind of request follows every other on it.
+// PostgREST keeps its connections, and PgBouncer those of several PostgRESTs. Here there is one, and every kind of request
+// follows every other on it.
 func TestNo_identity_survives_into_the_next_request_of_a_connection(t *testing.T) {
-	api, err := project.StartPostgREST(t.Context(), 1)
+	url, err := project.OnOneConnection(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +228,7 @@ func TestNo_identity_survives_into_the_next_request_of_a_connection(t *testing.T
 	// ask makes the request, and returns what came of it in short and, of one that says who it is, everything else.
 	ask := func(i int) (short, rest string) {
 		r := requests[i]
-		got := r.caller.sendTo(t, api, r.method, r.path, "public", r.body)
+		got := r.caller.sendTo(t, url+"/rest/v1", r.method, r.path, "public", r.body)
 		if r.path != who || got.status != 200 {
 			return fmt.Sprintf("%d %s", got.status, got.code()), ""
 		}
