@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,11 +93,21 @@ func TestPromise02_only_the_hash_of_the_secret_is_stored_and_the_secret_appears_
 	if _, err := connect(t, project.SuperuserDatabaseURL).Exec(t.Context(), "checkpoint"); err != nil {
 		t.Fatal(err)
 	}
+	places := []string{""}
+	if docker != nil {
+		places = []string{"postgres:", "standby:"}
+		if err := docker.Replay(t.Context(), project); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if where := filesWith(t, token.APIToken); len(where) > 0 {
 		t.Errorf("the secret is in %v", where)
 	}
-	if where := filesWith(t, token.ClientID); len(where) == 0 {
-		t.Error("the client ID is nowhere either: the search looks in the wrong place")
+	where := filesWith(t, token.ClientID)
+	for _, place := range places {
+		if !slices.ContainsFunc(where, func(file string) bool { return strings.HasPrefix(file, place+"/") }) {
+			t.Errorf("the client ID is in %q, and in no file of %q: the search looks in the wrong place", where, place)
+		}
 	}
 	var stored []byte
 	err := connect(t, project.DatabaseURL).QueryRow(t.Context(),

@@ -227,17 +227,21 @@ func (s *Stack) FilesWith(ctx context.Context, text string) ([]string, error) {
 	return append(elsewhere, here...), err
 }
 
-// FilesWith returns the files under a folder that a text is in.
+// FilesWith returns the files under a folder that a text is in. It fails where it could not look, other than at a file that
+// went meanwhile, as files do while a program works.
 func FilesWith(dir, text string) (found []string, err error) {
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return nil // a file may go while a program works
+		var content []byte
+		if err == nil && entry.Type().IsRegular() {
+			content, err = os.ReadFile(path)
 		}
-		content, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(content, []byte(text)) {
+		if bytes.Contains(content, []byte(text)) {
 			found = append(found, path)
 		}
-		return nil
+		if path != dir && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
 	})
 	return found, err
 }
