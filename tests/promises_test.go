@@ -288,13 +288,11 @@ func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_pe
 	db := connect(t, project.SuperuserDatabaseURL)
 	for _, role := range []string{"anon", "authenticated", "service_role", "babelon_token"} {
 		for _, statement := range statements {
-			_, err := execAs(t.Context(), db, role, statement, token.ClientID)
-			wantSQLState(t, role+": "+statement, err, "42501")
+			wantSQLState(t, role+": "+statement, execAs(t.Context(), db, role, statement, token.ClientID), "42501")
 		}
 	}
 	for _, statement := range statements[:2] {
-		_, err := execAs(t.Context(), db, "postgres", statement, token.ClientID)
-		wantSQLState(t, "postgres: "+statement, err, "23001")
+		wantSQLState(t, "postgres: "+statement, execAs(t.Context(), db, "postgres", statement, token.ClientID), "23001")
 	}
 	token.caller().rpc(t, "whoami", args{}).want(t, 401, "BBL_TOKEN_REVOKED")
 
@@ -304,16 +302,17 @@ func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_pe
 }
 
 // execAs runs one statement as the role, in a transaction that is rolled back.
-func execAs(ctx context.Context, db *pgx.Conn, role, statement string, arguments ...any) (pgconn.CommandTag, error) {
+func execAs(ctx context.Context, db *pgx.Conn, role, statement string, arguments ...any) error {
 	tx, err := db.Begin(ctx)
 	if err != nil {
-		return pgconn.CommandTag{}, err
+		return err
 	}
 	defer tx.Rollback(ctx)
 	if _, err := tx.Exec(ctx, "set local role "+pgx.Identifier{role}.Sanitize()); err != nil {
-		return pgconn.CommandTag{}, err
+		return err
 	}
-	return tx.Exec(ctx, statement, arguments...)
+	_, err = tx.Exec(ctx, statement, arguments...)
+	return err
 }
 
 func wantSQLState(t testing.TB, what string, err error, state string) {
