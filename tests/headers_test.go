@@ -37,6 +37,7 @@ func sendRaw(t *testing.T, lines ...string) (string, int) {
 	if err != nil {
 		t.Fatalf("%v in %q", err, whole.String())
 	}
+	defer response.Body.Close()
 	var kept []string
 	for line := range strings.Lines(whole.String()) {
 		if !strings.HasPrefix(line, "Date: ") {

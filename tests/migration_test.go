@@ -32,8 +32,9 @@ func newProject(t *testing.T) *stack.Stack {
 }
 
 // underLoad runs something while people sign up and clients read and write the operator's table, every one of whom must
-// succeed: before, after, and meanwhile.
-func underLoad(t *testing.T, s *stack.Stack, something func()) {
+// succeed: before, after, and meanwhile. It hands over a function that waits until clients have been answered anew. People
+// may have to wait until something ends.
+func underLoad(t *testing.T, s *stack.Stack, something func(answered func(when string))) {
 	t.Helper()
 	client := caller{"apikey": s.PublishableKey}
 	var people atomic.Int64
@@ -66,22 +67,37 @@ func underLoad(t *testing.T, s *stack.Stack, something func()) {
 	}
 	defer wait.Wait()
 	defer stop()
-	more := func(when string) {
+	more := func(when string, names ...string) {
 		t.Helper()
-		for name, count := range done {
-			goal := count.Load() + 2 // one of them has certainly begun since
-			eventually(t, name+", "+when, func() bool { return count.Load() >= goal })
+		for _, name := range names {
+			goal := done[name].Load() + 2 // one of them has certainly begun since
+			eventually(t, name+", "+when, func() bool { return done[name].Load() >= goal })
 		}
 	}
-	more("before")
-	something()
-	more("after")
+	more("before", "read", "write", "sign up")
+	something(func(when string) { t.Helper(); more(when, "read", "write") })
+	more("after", "read", "write", "sign up")
 }
 
 func TestNo_request_fails_while_the_migration_is_applied(t *testing.T) {
 	s := newProject(t)
-	underLoad(t, s, func() {
-		migrate(t, s.DatabaseURL)
+	sql, err := migration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	underLoad(t, s, func(answered func(string)) {
+		tx, err := connect(t, s.DatabaseURL).Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback(context.Background())
+		if _, err := tx.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+		answered("while it has every lock that it takes")
+		if err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		apply(t, s.DatabaseURL, "select babelon_private.enable_usage_journal()")
 	})
 	half := caller{"apikey": s.PublishableKey, "X-Client-Id": "bbl_cid_0123456789abcdef"}
@@ -117,9 +133,22 @@ func TestA_migration_that_cannot_have_its_lock_gives_up_leaves_nothing_and_can_b
 	if _, err := long.Exec(t.Context(), "update auth.users set email = email where false"); err != nil {
 		t.Fatal(err)
 	}
-	underLoad(t, s, func() {
-		_, err := connect(t, s.DatabaseURL).Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
-		wantSQLState(t, "the migration", err, "55P03")
+	underLoad(t, s, func(answered func(string)) {
+		migrating := connect(t, s.DatabaseURL)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := migrating.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+			ended <- err
+		}()
+		eventually(t, "the migration waits", func() (waits bool) {
+			err := db.QueryRow(t.Context(), "select exists (select from pg_locks where pid = $1 and not granted)", migrating.PgConn().PID()).Scan(&waits)
+			return err == nil && waits
+		})
+		answered("while it waits")
+		if len(ended) > 0 {
+			t.Error("they were answered only when it had ended")
+		}
+		wantSQLState(t, "the migration", <-ended, "55P03")
 	})
 	if n := traces(); n != 0 {
 		t.Errorf("it left %d things behind", n)

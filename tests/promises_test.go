@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,11 +93,21 @@ func TestPromise02_only_the_hash_of_the_secret_is_stored_and_the_secret_appears_
 	if _, err := connect(t, project.SuperuserDatabaseURL).Exec(t.Context(), "checkpoint"); err != nil {
 		t.Fatal(err)
 	}
+	places := []string{""}
+	if docker != nil {
+		places = []string{"postgres:", "standby:"}
+		if err := docker.Replay(t.Context(), project); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if where := filesWith(t, token.APIToken); len(where) > 0 {
 		t.Errorf("the secret is in %v", where)
 	}
-	if where := filesWith(t, token.ClientID); len(where) == 0 {
-		t.Error("the client ID is nowhere either: the search looks in the wrong place")
+	where := filesWith(t, token.ClientID)
+	for _, place := range places {
+		if !slices.ContainsFunc(where, func(file string) bool { return strings.HasPrefix(file, place+"/") }) {
+			t.Errorf("the client ID is in %q, and in no file of %q: the search looks in the wrong place", where, place)
+		}
 	}
 	var stored []byte
 	err := connect(t, project.DatabaseURL).QueryRow(t.Context(),
@@ -243,14 +254,11 @@ func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_pe
 			}
 		})
 	}
-	for len(attempts) < 20 { // they are under way
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "they are under way", func() bool { return len(attempts) >= 20 })
 	revoke(t, token)
 	revoked := time.Now()
-	for after := len(attempts) + 50; len(attempts) < after; {
-		time.Sleep(time.Millisecond)
-	}
+	after := len(attempts) + 50
+	eventually(t, "and go on", func() bool { return len(attempts) >= after })
 	stop()
 	wait.Wait()
 	close(attempts)
@@ -280,8 +288,7 @@ func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_pe
 	db := connect(t, project.SuperuserDatabaseURL)
 	for _, role := range []string{"anon", "authenticated", "service_role", "babelon_token"} {
 		for _, statement := range statements {
-			_, err := execAs(t.Context(), db, role, statement, token.ClientID)
-			wantSQLState(t, role+": "+statement, err, "42501")
+			wantSQLState(t, role+": "+statement, execAs(t.Context(), db, role, statement, token.ClientID), "42501")
 		}
 	}
 	for _, triggers := range []string{"origin", "replica"} { // those of a replica fire only where that was asked for
@@ -289,8 +296,7 @@ func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_pe
 			t.Fatal(err)
 		}
 		for _, statement := range statements[:2] {
-			_, err := execAs(t.Context(), db, "postgres", statement, token.ClientID)
-			wantSQLState(t, "postgres, "+triggers+": "+statement, err, "23001")
+			wantSQLState(t, "postgres, "+triggers+": "+statement, execAs(t.Context(), db, "postgres", statement, token.ClientID), "23001")
 		}
 	}
 	token.caller().rpc(t, "whoami", args{}).want(t, 401, "BBL_TOKEN_REVOKED")
@@ -301,16 +307,17 @@ func TestPromise06_revocation_stops_every_request_that_starts_after_it_and_is_pe
 }
 
 // execAs runs one statement as the role, in a transaction that is rolled back.
-func execAs(ctx context.Context, db *pgx.Conn, role, statement string, arguments ...any) (pgconn.CommandTag, error) {
+func execAs(ctx context.Context, db *pgx.Conn, role, statement string, arguments ...any) error {
 	tx, err := db.Begin(ctx)
 	if err != nil {
-		return pgconn.CommandTag{}, err
+		return err
 	}
 	defer tx.Rollback(ctx)
 	if _, err := tx.Exec(ctx, "set local role "+pgx.Identifier{role}.Sanitize()); err != nil {
-		return pgconn.CommandTag{}, err
+		return err
 	}
-	return tx.Exec(ctx, statement, arguments...)
+	_, err = tx.Exec(ctx, statement, arguments...)
+	return err
 }
 
 func wantSQLState(t testing.TB, what string, err error, state string) {

@@ -975,7 +975,7 @@ func (v *visitor) signIn(who, organization string) {
 }
 
 // wantPage fails the test unless the answer has the status and its page the text.
-func (a answer) wantPage(t *testing.T, status int, text string) answer {
+func (a answer) wantPage(t *testing.T, status int, text string) {
 	t.Helper()
 	if a.status != status || !strings.Contains(string(a.body), text) {
 		t.Errorf("got %d, want %d %q: %s", a.status, status, text, secretPattern.ReplaceAll(a.body, []byte("SECRET")))
@@ -983,5 +983,4 @@ func (a answer) wantPage(t *testing.T, status int, text string) answer {
 	if secretPattern.Match(a.body) {
 		t.Error("there is a secret in it")
 	}
-	return a
 }

@@ -87,13 +87,7 @@ func (e Embedded) StartPostgres(ctx context.Context, s *Stack) (int, error) {
 }
 
 // StartPostgREST is the Provider's.
-func (Embedded) StartPostgREST(ctx context.Context, s *Stack) (string, error) {
-	return s.StartPostgREST(ctx, 20)
-}
-
-// StartPostgREST starts another PostgREST on the stack's database, with so many connections to it, and
-// without a gateway. Returns its URL.
-func (s *Stack) StartPostgREST(ctx context.Context, connections int) (string, error) {
+func (Embedded) StartPostgREST(ctx context.Context, s *Stack, connections int) (string, error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err

@@ -21,28 +21,28 @@ import (
 )
 
 // startGateway starts what a hosted project has in front: it demands an API key, turns it into the JWT of
-// its role unless a person's session came along, and hands over to PostgREST or Auth.
-func (s *Stack) startGateway(authURL string) error {
+// its role unless a person's session came along, and hands over to PostgREST or Auth. Returns its URL.
+func (s *Stack) startGateway(postgREST string) (string, error) {
 	roles := map[string]string{} // API key → JWT
 	for key, role := range map[string]string{s.PublishableKey: "anon", s.SecretKey: "service_role"} {
 		token, err := s.apiKeyJWT(role)
 		if err != nil {
-			return err
+			return "", err
 		}
 		roles[key] = token
 		roles[token] = token // the keys of older projects are JWTs themselves
 	}
-	auth, err := url.Parse(authURL)
+	auth, err := url.Parse(s.authURL)
 	if err != nil {
-		return err
+		return "", err
 	}
-	rest, err := url.Parse(s.PostgRESTURL)
+	rest, err := url.Parse(postgREST)
 	if err != nil {
-		return err
+		return "", err
 	}
-	logFile, err := os.Create(filepath.Join(s.Dir, "gateway.log"))
+	logFile, err := os.OpenFile(filepath.Join(s.Dir, "gateway.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return "", err
 	}
 	logger := log.New(logFile, "", log.LstdFlags)
 
@@ -70,9 +70,8 @@ func (s *Stack) startGateway(authURL string) error {
 	server := &http.Server{Handler: requireKey(roles, mux), ErrorLog: logger, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return "", err
 	}
-	s.URL = "http://" + listener.Addr().String()
 	go func() { _ = server.Serve(listener) }() // ends with Close below
 	s.OnStop(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -83,7 +82,7 @@ func (s *Stack) startGateway(authURL string) error {
 		transport.CloseIdleConnections()
 		return logFile.Close()
 	})
-	return nil
+	return "http://" + listener.Addr().String(), nil
 }
 
 func requireKey(roles map[string]string, next http.Handler) http.Handler {

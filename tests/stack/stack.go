@@ -43,6 +43,7 @@ type Stack struct {
 	provider Provider
 	npm      packages
 	port     int            // of PostgreSQL
+	authURL  string         // behind the gateway
 	running  []func() error // how to stop each part, in the order of starting
 }
 
@@ -50,8 +51,8 @@ type Stack struct {
 type Provider interface {
 	// StartPostgres starts an empty server with the superuser supabase_admin. Returns its port on loopback.
 	StartPostgres(context.Context, *Stack) (port int, err error)
-	// StartPostgREST starts the API of that server. Returns its URL.
-	StartPostgREST(context.Context, *Stack) (url string, err error)
+	// StartPostgREST starts an API of that server, with so many connections to it. Returns its URL.
+	StartPostgREST(ctx context.Context, s *Stack, connections int) (url string, err error)
 	// FilesWith returns the files and logs of these parts, outside the stack's folder, that a text is in.
 	FilesWith(ctx context.Context, text string) ([]string, error)
 }
@@ -124,8 +125,7 @@ func start(ctx context.Context, npm packages, options Options) (_ *Stack, err er
 	if err := s.startPostgres(ctx); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	authURL, err := s.startAuth(ctx)
-	if err != nil {
+	if s.authURL, err = s.startAuth(ctx); err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
 	if !options.Bare {
@@ -133,13 +133,27 @@ func start(ctx context.Context, npm packages, options Options) (_ *Stack, err er
 			return nil, err
 		}
 	}
-	if s.PostgRESTURL, err = s.provider.StartPostgREST(ctx, s); err != nil {
-		return nil, fmt.Errorf("postgrest: %w", err)
-	}
-	if err := s.startGateway(authURL); err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
+	if s.URL, s.PostgRESTURL, err = s.startAPI(ctx, 20); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// startAPI starts PostgREST, with so many connections to the database, and a gateway in front of it. Returns the URLs of both.
+func (s *Stack) startAPI(ctx context.Context, connections int) (url, postgREST string, err error) {
+	if postgREST, err = s.provider.StartPostgREST(ctx, s, connections); err != nil {
+		return "", "", fmt.Errorf("postgrest: %w", err)
+	}
+	if url, err = s.startGateway(postgREST); err != nil {
+		return "", "", fmt.Errorf("gateway: %w", err)
+	}
+	return url, postgREST, nil
+}
+
+// OnOneConnection starts the same API once more, with one connection to the database for all requests. Returns the URL of its gateway.
+func (s *Stack) OnOneConnection(ctx context.Context) (string, error) {
+	url, _, err := s.startAPI(ctx, 1)
+	return url, err
 }
 
 // installBabelon does what an operator does.
@@ -213,17 +227,21 @@ func (s *Stack) FilesWith(ctx context.Context, text string) ([]string, error) {
 	return append(elsewhere, here...), err
 }
 
-// FilesWith returns the files under a folder that a text is in.
+// FilesWith returns the files under a folder that a text is in. It fails where it could not look, other than at a file that
+// went meanwhile, as files do while a program works.
 func FilesWith(dir, text string) (found []string, err error) {
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return nil // a file may go while a program works
+		var content []byte
+		if err == nil && entry.Type().IsRegular() {
+			content, err = os.ReadFile(path)
 		}
-		content, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(content, []byte(text)) {
+		if bytes.Contains(content, []byte(text)) {
 			found = append(found, path)
 		}
-		return nil
+		if path != dir && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
 	})
 	return found, err
 }

@@ -432,18 +432,11 @@ func wantGone(t *testing.T, processes []int, dir string) {
 	})
 }
 
-// eventually waits until the condition holds, and fails the test with its last complaint after ten seconds.
+// eventually waits until the condition holds, for as long as for a part of the stack to start. Then it fails the test with
+// the condition's last complaint.
 func eventually(t *testing.T, condition func() error) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(20 * time.Millisecond)
+	if err := poll(t.Context(), &process{}, func(context.Context) error { return condition() }); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -68,6 +68,7 @@ func (p *Provider) startPgBouncer(ctx context.Context, s *stack.Stack) error {
 		testcontainers.WithFiles(file("/etc/users", users), file("/etc/pgbouncer.ini", `
 [databases]
 postgres = host=postgres
+one = host=postgres dbname=postgres pool_size=1
 [pgbouncer]
 listen_addr = *
 listen_port = 6432
@@ -80,18 +81,21 @@ pool_mode = transaction
 	return err
 }
 
-// StartPostgREST is the stack.Provider's. It starts the standby's too.
-func (p *Provider) StartPostgREST(ctx context.Context, s *stack.Stack) (url string, err error) {
+// StartPostgREST is the stack.Provider's. With more than one connection it is the stack's own, and starts the standby's too.
+func (p *Provider) StartPostgREST(ctx context.Context, s *stack.Stack, connections int) (url string, err error) {
+	if connections == 1 { // then PgBouncer has one to the server, too
+		return p.startPostgREST(ctx, s, "postgrest-one", "pgbouncer:6432/one", 1)
+	}
 	if err := p.Replay(ctx, s); err != nil { // of the roles, before the standby's PostgREST signs in as one
 		return "", err
 	}
 	var both errgroup.Group
 	both.Go(func() (err error) {
-		url, err = p.startPostgREST(ctx, s, "postgrest", "pgbouncer:6432")
+		url, err = p.startPostgREST(ctx, s, "postgrest", "pgbouncer:6432/postgres", connections)
 		return err
 	})
 	both.Go(func() (err error) {
-		p.StandbyURL, err = p.startPostgREST(ctx, s, "standby-postgrest", "standby:5432")
+		p.StandbyURL, err = p.startPostgREST(ctx, s, "standby-postgrest", "standby:5432/postgres", connections)
 		return err
 	})
 	if err := both.Wait(); err != nil {
@@ -100,8 +104,8 @@ func (p *Provider) StartPostgREST(ctx context.Context, s *stack.Stack) (url stri
 	return url, p.passOnReloads(ctx, s)
 }
 
-func (p *Provider) startPostgREST(ctx context.Context, s *stack.Stack, name, server string) (string, error) {
-	config := s.PostgRESTConfig("postgres://authenticator:"+s.Password+"@"+server+"/postgres", 20, "0.0.0.0", 3000, 3001)
+func (p *Provider) startPostgREST(ctx context.Context, s *stack.Stack, name, database string, connections int) (string, error) {
+	config := s.PostgRESTConfig("postgres://authenticator:"+s.Password+"@"+database, connections, "0.0.0.0", 3000, 3001)
 	// Behind PgBouncer each transaction may have another server connection: what one has prepared is unknown to the next,
 	// and nobody listens. On a standby nobody can.
 	config += "db-prepared-statements = false\ndb-channel-enabled = false\n"

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -103,7 +104,8 @@ func (d *docker) run(ctx context.Context, name string, port int, options ...test
 		d.containers.Store(name, c)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("container %s: %w\n%s", name, err, logs(c))
+		said, _ := logs(context.WithoutCancel(ctx), c) // as far as it can be had
+		return 0, fmt.Errorf("container %s: %w\n%s", name, err, said)
 	}
 	published, err := c.MappedPort(ctx, ours)
 	return int(published.Num()), err
@@ -132,15 +134,14 @@ func file(path, content string) testcontainers.ContainerFile {
 	return testcontainers.ContainerFile{Reader: strings.NewReader(content), ContainerFilePath: path, FileMode: 0o644}
 }
 
-// logs returns what a container has said, as far as it can be had.
-func logs(c *testcontainers.DockerContainer) []byte {
-	reader, err := c.Logs(context.Background())
+// logs returns what a container has said.
+func logs(ctx context.Context, c *testcontainers.DockerContainer) ([]byte, error) {
+	reader, err := c.Logs(ctx)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer reader.Close()
-	said, _ := io.ReadAll(reader)
-	return said
+	return io.ReadAll(reader)
 }
 
 // signal sends a signal to a container's first process.
@@ -150,7 +151,8 @@ func (d *docker) signal(ctx context.Context, name, signal string) error {
 	return err
 }
 
-// FilesWith is the stack.Provider's: the files of the database servers, and what all of them have said.
+// FilesWith is the stack.Provider's: the files of the database servers, and what all of them have said. It fails where it
+// could not look, other than at a file that went meanwhile.
 func (d *docker) FilesWith(ctx context.Context, text string) (found []string, err error) {
 	// Byte by byte, since no argument may have a NUL, and so that the text is in no list of processes.
 	var pattern strings.Builder
@@ -158,23 +160,45 @@ func (d *docker) FilesWith(ctx context.Context, text string) (found []string, er
 		fmt.Fprintf(&pattern, `\x%02x`, b)
 	}
 	d.containers.Range(func(name, value any) bool {
-		c := value.(*testcontainers.DockerContainer)
-		if bytes.Contains(logs(c), []byte(text)) {
-			found = append(found, fmt.Sprint(name, "'s log"))
+		var here []string
+		if here, err = filesWith(ctx, value.(*testcontainers.DockerContainer), text, pattern.String()); err != nil {
+			err = fmt.Errorf("searching %v: %w", name, err)
 		}
-		var code int
-		var out io.Reader
-		code, out, err = c.Exec(ctx, []string{"grep", "-rlasP", pattern.String(), "/var/lib/postgresql"}, tcexec.Multiplexed(), tcexec.WithEnv([]string{"LC_ALL=C"}))
-		if err != nil || code > 2 { // 2 is a file that went meanwhile
-			err = cmp.Or(err, fmt.Errorf("grep in %v ends with %d", name, code))
-			return false
-		}
-		var files []byte
-		files, err = io.ReadAll(out)
-		for path := range strings.Lines(string(files)) {
-			found = append(found, fmt.Sprint(name, ":", strings.TrimSpace(path)))
+		for _, file := range here {
+			found = append(found, fmt.Sprint(name, ":", file))
 		}
 		return err == nil
 	})
 	return found, err
+}
+
+// went is what grep says of a file that went after it was listed.
+var went = regexp.MustCompile(`^grep: /var/lib/postgresql/.+: No such file or directory$`)
+
+func filesWith(ctx context.Context, c *testcontainers.DockerContainer, text, pattern string) (found []string, err error) {
+	said, err := logs(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Contains(said, []byte(text)) {
+		found = append(found, "log")
+	}
+	code, out, err := c.Exec(ctx, []string{"grep", "-rlaP", pattern, "/var/lib/postgresql"}, tcexec.Multiplexed(), tcexec.WithEnv([]string{"LC_ALL=C"}))
+	if err != nil {
+		return nil, err
+	}
+	said, err = io.ReadAll(out)
+	if err != nil || code > 2 { // at 2 it has said why
+		return nil, cmp.Or(err, fmt.Errorf("grep ends with %d: %s", code, said))
+	}
+	for line := range strings.Lines(string(said)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "/"):
+			found = append(found, line)
+		case !went.MatchString(line):
+			return nil, errors.New(line)
+		}
+	}
+	return found, nil
 }
