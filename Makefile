@@ -6,7 +6,7 @@ DEADCODE      = golang.org/x/tools/cmd/deadcode@v0.45.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
 # Tests that start servers of their own, whatever the stack runs on.
-OWN_SERVERS = 'TestNo_request_fails_while_the_migration|TestA_migration_that_cannot'
+OWN_SERVERS = 'TestNo_request_fails_while_the_migration|TestA_migration_that_cannot|TestA_role_of_the_tokens_name'
 
 .PHONY: build demo test test-containers stack bench screenshots migration lint secrets clean
 

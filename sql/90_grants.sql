@@ -1,8 +1,10 @@
--- Everything that anybody but the owner may do, on one page. Nothing is granted by default.
+-- Everything that anybody but the owner may do, on one page. Nothing is granted by default, and what a project's own default
+-- privileges have granted is taken back first.
 --
 -- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
 -- anon may call the functions to be told, in a sentence, that it must authenticate.
 
+revoke all on schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 revoke all on all sequences in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;

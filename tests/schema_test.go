@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/babelon/babelon/tests/stack"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -192,6 +194,46 @@ func npmTool(t *testing.T, name string, arguments ...string) string {
 // does a line in the list that is no longer so.
 func TestThe_catalog_grants_exactly_what_is_written_down(t *testing.T) {
 	wantGrants(t, project.DatabaseURL)
+}
+
+func TestWhat_an_operator_grants_on_everything_opens_nothing_of_ours(t *testing.T) {
+	url, err := project.NewDatabase(t.Context(), "generous")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"schemas", "tables", "sequences", "functions"} {
+		apply(t, url, "alter default privileges grant all on "+kind+" to public, anon, authenticated, service_role, babelon_token")
+	}
+	migrate(t, url)
+	wantGrants(t, url)
+}
+
+func TestA_role_of_the_tokens_name_that_may_do_more_is_refused(t *testing.T) {
+	server, err := stack.StartPostgres(t.Context(), 17)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Stop() })
+	url, err := server.NewDatabase(t.Context(), "project")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql, err := migration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range []string{
+		"create role babelon_token noinherit login",
+		"alter role babelon_token nologin inherit",
+		"alter role babelon_token noinherit createdb",
+		"alter role babelon_token nocreatedb; grant anon to babelon_token",
+	} {
+		apply(t, url, more)
+		_, err := connect(t, url).Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+		wantSQLState(t, more, err, "P0001")
+	}
+	apply(t, url, "revoke anon from babelon_token")
+	migrate(t, url)
 }
 
 func wantGrants(t *testing.T, url string) {
