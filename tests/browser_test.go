@@ -273,6 +273,7 @@ func quote(text string) string {
 type settingsServer struct {
 	address string // as printed
 	origin  string
+	root    string        // what the address of every page begins with
 	output  func() string // all of it so far
 	end     func() error  // as Ctrl-C does, and waits
 }
@@ -333,6 +334,7 @@ func serveSettingsOf(t *testing.T, projectURL, home string, arguments ...string)
 		t.Fatalf("babelon settings printed %q (%v)\n%s", first, err, s.output())
 	}
 	s.origin = u.Scheme + "://" + u.Host
+	s.root, _, _ = strings.Cut(s.address, "/open?")
 	return s
 }
 
@@ -368,7 +370,7 @@ func (w *window) signIn(s *settingsServer, who, organization string) {
 
 func (w *window) enterPassword(s *settingsServer, who, organization string) {
 	w.t.Helper()
-	w.open(s.origin + "/sign-in?organization=" + organization)
+	w.open(s.root + "/sign-in?organization=" + organization)
 	w.enter("#email", people[who].Email)
 	w.enter("#password", password)
 	w.click("#sign-in form:last-of-type button")

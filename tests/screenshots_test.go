@@ -44,11 +44,11 @@ func TestScreenshots(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.open(server.origin)
+		w.open(server.root + "/")
 		shoot("sign-in")
 		w.signIn(server, "owner", empty)
 		shoot("empty")
-		w.open(server.origin + "/organizations/" + organization + "/api-access")
+		w.open(server.root + "/organizations/" + organization + "/api-access")
 		shoot("list")
 		w.click("#generate")
 		w.until("document.activeElement.id == 'name'")

@@ -34,7 +34,7 @@ import (
 var secretPattern = regexp.MustCompile(`bbl_tok_[0-9a-f]{32}`)
 
 func (s *settingsServer) tokens(organization string) string {
-	return s.origin + "/organizations/" + organization + "/api-access"
+	return s.root + "/organizations/" + organization + "/api-access"
 }
 
 // generate generates a token in the window's page and returns it, with its dialog still open.
@@ -77,7 +77,7 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.open("file://" + launch)
-	w.until("document.querySelector('[action=\"/continue\"] button')")
+	w.until("document.querySelector('[action$=\"/continue\"] button')")
 	entries, err := chromedp.Run(w.ctx, chromedp.NavigationEntries())
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 			t.Error("the address with the key is in the history")
 		}
 	}
-	w.click(`[action="/continue"] button`)
+	w.click(`[action$="/continue"] button`)
 	w.until("location.pathname.endsWith('/api-access')")
 	// So must it when another site links to us.
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -265,7 +265,7 @@ func TestSettings_the_secret_is_nowhere_once_its_dialog_is_closed(t *testing.T) 
 		"Escape":     func() { w.press(kb.Escape); w.until("!dialog.open") },
 		"reloaded":   func() { w.reload() },
 		"went away":  func() { w.open("about:blank"); back(w) },
-		"went ahead": func() { w.open(server.origin + "/nowhere"); back(w); w.do(chromedp.NavigateForward()); back(w) },
+		"went ahead": func() { w.open(server.root + "/nowhere"); back(w); w.do(chromedp.NavigateForward()); back(w) },
 	} {
 		made := w.generate(how)
 		secrets = append(secrets, made.APIToken)
@@ -344,7 +344,7 @@ func reloadForm(w *window) {
 func (w *window) signOut() {
 	w.t.Helper()
 	w.click(".person button")
-	w.until("location.pathname == '/sign-in'")
+	w.until("location.pathname.endsWith('/sign-in')")
 }
 
 func TestSettings_what_is_revoked_in_one_window_shows_in_the_other(t *testing.T) {
@@ -394,7 +394,7 @@ func TestSettings_what_is_revoked_in_one_window_shows_in_the_other(t *testing.T)
 	third.open(server.tokens(organization))
 	third.signOut()
 	look[bool](second, "dispatchEvent(new Event('focus'))")
-	second.until("location.pathname == '/sign-in'")
+	second.until("location.pathname.endsWith('/sign-in')")
 }
 
 func TestSettings_everything_but_copying_works_without_scripts(t *testing.T) {
@@ -447,7 +447,7 @@ func TestSettings_everything_but_copying_works_without_scripts(t *testing.T) {
 	w.shows("No tokens yet")
 	w.signOut()
 	w.open(server.tokens(organization))
-	w.until("location.pathname == '/sign-in'")
+	w.until("location.pathname.endsWith('/sign-in')")
 }
 
 func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
@@ -455,7 +455,7 @@ func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
 	token := generate(t, organization, "viewer")
 	server := serveSettings(t, t.TempDir())
 	w := newBrowser(t).window()
-	w.open(server.origin + "/sign-in?organization=" + organization)
+	w.open(server.root + "/sign-in?organization=" + organization)
 	w.press(people["owner"].Email, kb.Tab, password, kb.Enter)
 	w.until("location.pathname.endsWith('/api-access') && document.readyState == 'complete'")
 
@@ -937,7 +937,7 @@ func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
 			}
 		}
 	}
-	w.open(server.origin)
+	w.open(server.root + "/")
 	check("sign-in")
 	w.enter("#email", "nobody@example.com")
 	w.enter("#password", "wrong")
@@ -972,7 +972,7 @@ func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
 	w.click("tbody .of-action a")
 	w.until("dialog.open")
 	check("revoke")
-	w.open(server.origin + "/nowhere")
+	w.open(server.root + "/nowhere")
 	check("no such page")
 }
 
@@ -1049,7 +1049,7 @@ func TestSettings_forged_requests_are_refused(t *testing.T) {
 	for _, address := range []string{"//example.com", "/\\example.com", "/%2f%2fexample.com/", "/sign-in?organization=https://example.com", "/sign-in?organization=//example.com", "/open?key=x&next=https://example.com", "/?next=//example.com"} {
 		for _, site := range []string{"same-origin", "cross-site"} {
 			request := v.request(http.MethodGet, "/", nil)
-			request.URL.Opaque = address
+			request.URL.Opaque = strings.TrimSuffix(request.URL.Path, "/") + address
 			request.Header.Set("Sec-Fetch-Site", site)
 			a := v.send(request)
 			to, err := request.URL.Parse(a.header.Get("Location"))
@@ -1057,14 +1057,14 @@ func TestSettings_forged_requests_are_refused(t *testing.T) {
 				t.Errorf("%s leads to %s", address, location)
 			}
 			for _, found := range regexp.MustCompile(`url=([^"]*)`).FindAllStringSubmatch(string(a.body), -1) {
-				if !strings.HasPrefix(found[1], server.origin+"/") {
+				if !strings.HasPrefix(found[1], server.root+"/") {
 					t.Errorf("%s leads to %s", address, found[1])
 				}
 			}
 		}
 	}
 	a := other.post("/sign-in", url.Values{"csrf": {other.csrf()}, "email": {people["owner"].Email}, "password": {password}, "organization": {"//example.com"}})
-	if a.header.Get("Location") != "/" {
+	if server.origin+a.header.Get("Location") != server.root+"/" {
 		t.Errorf("signing in leads to %q", a.header.Get("Location"))
 	}
 
@@ -1086,6 +1086,51 @@ func TestSettings_forged_requests_are_refused(t *testing.T) {
 	}
 }
 
+func TestSettings_another_server_on_the_machine_is_sent_no_cookie_and_finds_no_page(t *testing.T) {
+	organization := newOrganization(t)
+	server := serveSettings(t, t.TempDir())
+	w := newBrowser(t).window()
+	w.signIn(server, "owner", organization)
+
+	// Browsers send a host's cookies to all of its ports.
+	path := strings.TrimPrefix(server.tokens(organization), server.root)
+	asked := make(chan string, 100)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path + " " + r.Header.Get("Cookie")
+		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "yes"})
+	}))
+	defer other.Close()
+	w.open(other.URL + "/")
+	look[string](w, "fetch("+quote(path)+").then(r => r.text())")
+	look[string](w, "fetch('/').then(r => r.text())")
+	w.open(server.tokens(organization))
+	w.shows("No tokens yet") // still signed in
+	close(asked)
+	sent := ""
+	for request := range asked {
+		sent += request + "\n"
+	}
+	if !strings.Contains(sent, "/ seen=yes") || strings.Contains(sent, "babelon") {
+		t.Errorf("the other server was sent:\n%s", sent)
+	}
+
+	// Who does not know what the paths begin with is told nothing.
+	for _, ask := range []string{"", "/", "/sign-in", path, "/nowhere", "/assets/x/app.css", "/" + strings.Repeat("A", 26) + "/sign-in"} {
+		for _, host := range []string{"", "example.com"} {
+			request, err := http.NewRequest(http.MethodGet, server.origin+ask, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = host
+			a := (&visitor{t, server, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}).send(request)
+			secret := strings.TrimPrefix(server.root, server.origin+"/")
+			if a.status != 404 || secret == "" || strings.Contains(fmt.Sprint(string(a.body), a.header), secret) {
+				t.Errorf("%q, host %q: %d %s", ask, host, a.status, a.body)
+			}
+		}
+	}
+}
+
 func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 	organization := newOrganization(t)
 	home := t.TempDir()
@@ -1093,7 +1138,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 	server := serveSettings(t, home)
 	path := "/organizations/" + organization + "/api-access"
 	cookie := func(v *visitor) string {
-		u, _ := url.Parse(server.origin)
+		u, _ := url.Parse(server.root + "/")
 		for _, c := range v.client.Jar.Cookies(u) {
 			return c.Value
 		}
@@ -1102,7 +1147,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 
 	// Only the printed address, and only once, offers the session of the command line.
 	stranger, holder := newVisitor(t, server), newVisitor(t, server)
-	key := strings.TrimPrefix(server.address, server.origin)
+	key := strings.TrimPrefix(server.address, server.root)
 	stranger.get("/open?key=wrong")
 	holder.get(key)
 	stranger.get(key)
@@ -1140,7 +1185,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 	// Who has a session of their own is still a stranger to the command line's.
 	v.post("/continue", url.Values{"csrf": {v.csrf()}}).wantPage(t, 403, "Open the address")
 	set := v.post("/sign-in", url.Values{"csrf": {v.csrf()}, "email": {people["owner"].Email}, "password": {password}}).header.Get("Set-Cookie")
-	if !strings.Contains(set, "HttpOnly") || !strings.Contains(set, "SameSite=Strict") || !strings.Contains(set, "Path=/") || strings.Contains(set, "Expires") {
+	if !strings.Contains(set, "HttpOnly") || !strings.Contains(set, "SameSite=Strict") || !strings.Contains(set, "Path="+strings.TrimPrefix(server.root, server.origin)+"/;") || strings.Contains(set, "Expires") {
 		t.Errorf("the cookie is set as %s", set)
 	}
 	old := v.request(http.MethodGet, path, nil)
@@ -1252,7 +1297,7 @@ func (v *visitor) send(request *http.Request) answer {
 // request returns one as the visitor's browser would send it; change it to forge one.
 func (v *visitor) request(method, path string, form url.Values) *http.Request {
 	v.t.Helper()
-	request, err := http.NewRequest(method, v.server.origin+path, strings.NewReader(form.Encode()))
+	request, err := http.NewRequest(method, v.server.root+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -1281,7 +1326,7 @@ func (v *visitor) csrf() string {
 	v.t.Helper()
 	a := v.get("/sign-in")
 	for a.status/100 == 3 {
-		a = v.get(a.header.Get("Location"))
+		a = v.get(strings.TrimPrefix(v.server.origin+a.header.Get("Location"), v.server.root))
 	}
 	found := csrfField.FindSubmatch(a.body)
 	if found == nil {
