@@ -620,12 +620,12 @@ func TestSettings_typing_filters_the_list_and_a_refresh_keeps_the_filter(t *test
 	w.until("document.activeElement.id == 'q' && document.activeElement.value == ' TERRA'")
 
 	// By client ID, or a part of it.
-	clear := func() {
+	empty := func() {
 		t.Helper()
 		look[bool](w, "document.getElementById('q').select() || true")
 		w.press(kb.Backspace)
 	}
-	clear()
+	empty()
 	shown(13)
 	w.press(last.ClientID[4:])
 	shown(1, last)
@@ -640,7 +640,7 @@ func TestSettings_typing_filters_the_list_and_a_refresh_keeps_the_filter(t *test
 	look[bool](w, "dispatchEvent(new Event('focus'))")
 	w.until("!document.getElementById(" + quote(third.ClientID) + ")")
 	shown(1, last)
-	clear()
+	empty()
 	shown(10, last, other)
 	look[bool](w, "dispatchEvent(new Event('focus'))")
 	w.until("!document.getElementById('q').checkVisibility()")
