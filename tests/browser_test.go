@@ -16,10 +16,13 @@ import (
 	"testing"
 	"time"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience is how long anything may take before a test gives up on it.
@@ -144,12 +147,57 @@ func (w *window) size(width, height int64) {
 	w.do(chromedp.EmulateViewport(width, height))
 }
 
-// scheme switches prefers-color-scheme.
-func (w *window) scheme(scheme string) {
+// scheme switches prefers-color-scheme, and what else is given as names and values.
+func (w *window) scheme(scheme string, more ...string) {
 	w.t.Helper()
-	command(w, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+	features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}
+	for ; len(more) > 1; more = more[2:] {
+		features = append(features, &emulation.MediaFeature{Name: more[0], Value: more[1]})
+	}
+	command(w, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+}
+
+// permit answers for the user when the page asks for a permission.
+func (w *window) permit(permission string, setting cdpbrowser.PermissionSetting) {
+	w.t.Helper()
+	here := command(w, target.GetTargetInfo, target.GetTargetInfoParams{}).TargetInfo
+	command(w, cdpbrowser.SetPermission, cdpbrowser.SetPermissionParams{
+		Permission: &cdpbrowser.PermissionDescriptor{Name: permission}, Setting: setting, BrowserContextID: here.BrowserContextID,
 	})
+}
+
+// edit presses the keys of copy or paste.
+func (w *window) edit(what string) {
+	w.t.Helper()
+	command(w, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Commands: []string{what}})
+}
+
+// board opens a page that what is on the clipboard can be pasted into, and returns what does so. Ours may not read it.
+func (w *window) board() (pasted func() string) {
+	w.t.Helper()
+	other := w.another()
+	other.open("data:text/html,<textarea>")
+	for _, each := range []*window{w, other} { // no page may use the clipboard while another window has the focus
+		command(each, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	}
+	return func() string {
+		w.t.Helper()
+		look[bool](other, "document.querySelector('textarea').select() || document.querySelector('textarea').focus() || true")
+		other.edit("paste")
+		return look[string](other, "document.querySelector('textarea').value")
+	}
+}
+
+// tabTo presses Tab until an element has the focus.
+func (w *window) tabTo(selector string) {
+	w.t.Helper()
+	for range 40 {
+		if look[bool](w, "document.activeElement.matches("+quote(selector)+")") {
+			return
+		}
+		w.press(kb.Tab)
+	}
+	w.t.Fatalf("Tab never gets to %s", selector)
 }
 
 // command sends a command of the browser's protocol.
@@ -225,6 +273,7 @@ func quote(text string) string {
 type settingsServer struct {
 	address string // as printed
 	origin  string
+	root    string        // what the address of every page begins with
 	output  func() string // all of it so far
 	end     func() error  // as Ctrl-C does, and waits
 }
@@ -285,6 +334,7 @@ func serveSettingsOf(t *testing.T, projectURL, home string, arguments ...string)
 		t.Fatalf("babelon settings printed %q (%v)\n%s", first, err, s.output())
 	}
 	s.origin = u.Scheme + "://" + u.Host
+	s.root, _, _ = strings.Cut(s.address, "/open?")
 	return s
 }
 
@@ -311,12 +361,17 @@ func logIn(t *testing.T, home, who string) {
 	}
 }
 
-// signIn signs somebody in to the page, with their password.
+// signIn signs somebody in to the page of an organization, with their password.
 func (w *window) signIn(s *settingsServer, who, organization string) {
 	w.t.Helper()
-	w.open(s.origin + "/sign-in?organization=" + organization)
+	w.enterPassword(s, who, organization)
+	w.until("location.pathname.endsWith('/api-access') && document.readyState == 'complete'")
+}
+
+func (w *window) enterPassword(s *settingsServer, who, organization string) {
+	w.t.Helper()
+	w.open(s.root + "/sign-in?organization=" + organization)
 	w.enter("#email", people[who].Email)
 	w.enter("#password", password)
 	w.click("#sign-in form:last-of-type button")
-	w.until("location.pathname.endsWith('/api-access') && document.readyState == 'complete'")
 }

@@ -25,12 +25,15 @@ func TestScreenshots(t *testing.T) {
 	for _, look := range []struct {
 		name, scheme  string
 		width, height int64
+		more          []string
 	}{
-		{"light", "light", 1240, 760}, {"dark", "dark", 1240, 760}, {"phone", "light", 360, 740}, {"phone-dark", "dark", 360, 740},
+		{"light", "light", 1240, 760, nil}, {"dark", "dark", 1240, 760, nil}, {"phone", "light", 360, 740, nil}, {"phone-dark", "dark", 360, 740, nil},
+		{"forced", "light", 1240, 760, []string{"forced-colors", "active"}}, {"forced-dark", "dark", 1240, 760, []string{"forced-colors", "active"}},
+		{"wide", "light", 1440, 900, nil}, {"wide-dark", "dark", 1440, 900, nil},
 	} {
 		w := b.window()
 		w.size(look.width, look.height)
-		w.scheme(look.scheme)
+		w.scheme(look.scheme, look.more...)
 		shoot := func(state string) {
 			w.t.Helper()
 			picture, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
@@ -41,11 +44,11 @@ func TestScreenshots(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.open(server.origin)
+		w.open(server.root + "/")
 		shoot("sign-in")
 		w.signIn(server, "owner", empty)
 		shoot("empty")
-		w.open(server.origin + "/organizations/" + organization + "/api-access")
+		w.open(server.root + "/organizations/" + organization + "/api-access")
 		shoot("list")
 		w.click("#generate")
 		w.until("document.activeElement.id == 'name'")

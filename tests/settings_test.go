@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,8 +17,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unicode/utf16"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -31,7 +34,7 @@ import (
 var secretPattern = regexp.MustCompile(`bbl_tok_[0-9a-f]{32}`)
 
 func (s *settingsServer) tokens(organization string) string {
-	return s.origin + "/organizations/" + organization + "/api-access"
+	return s.root + "/organizations/" + organization + "/api-access"
 }
 
 // generate generates a token in the window's page and returns it, with its dialog still open.
@@ -74,7 +77,7 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.open("file://" + launch)
-	w.until("document.querySelector('[action=\"/continue\"] button')")
+	w.until("document.querySelector('[action$=\"/continue\"] button')")
 	entries, err := chromedp.Run(w.ctx, chromedp.NavigationEntries())
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +87,7 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 			t.Error("the address with the key is in the history")
 		}
 	}
-	w.click(`[action="/continue"] button`)
+	w.click(`[action$="/continue"] button`)
 	w.until("location.pathname.endsWith('/api-access')")
 	// So must it when another site links to us.
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -262,7 +265,7 @@ func TestSettings_the_secret_is_nowhere_once_its_dialog_is_closed(t *testing.T) 
 		"Escape":     func() { w.press(kb.Escape); w.until("!dialog.open") },
 		"reloaded":   func() { w.reload() },
 		"went away":  func() { w.open("about:blank"); back(w) },
-		"went ahead": func() { w.open(server.origin + "/nowhere"); back(w); w.do(chromedp.NavigateForward()); back(w) },
+		"went ahead": func() { w.open(server.root + "/nowhere"); back(w); w.do(chromedp.NavigateForward()); back(w) },
 	} {
 		made := w.generate(how)
 		secrets = append(secrets, made.APIToken)
@@ -341,7 +344,7 @@ func reloadForm(w *window) {
 func (w *window) signOut() {
 	w.t.Helper()
 	w.click(".person button")
-	w.until("location.pathname == '/sign-in'")
+	w.until("location.pathname.endsWith('/sign-in')")
 }
 
 func TestSettings_what_is_revoked_in_one_window_shows_in_the_other(t *testing.T) {
@@ -391,7 +394,7 @@ func TestSettings_what_is_revoked_in_one_window_shows_in_the_other(t *testing.T)
 	third.open(server.tokens(organization))
 	third.signOut()
 	look[bool](second, "dispatchEvent(new Event('focus'))")
-	second.until("location.pathname == '/sign-in'")
+	second.until("location.pathname.endsWith('/sign-in')")
 }
 
 func TestSettings_everything_but_copying_works_without_scripts(t *testing.T) {
@@ -444,7 +447,7 @@ func TestSettings_everything_but_copying_works_without_scripts(t *testing.T) {
 	w.shows("No tokens yet")
 	w.signOut()
 	w.open(server.tokens(organization))
-	w.until("location.pathname == '/sign-in'")
+	w.until("location.pathname.endsWith('/sign-in')")
 }
 
 func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
@@ -452,21 +455,11 @@ func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
 	token := generate(t, organization, "viewer")
 	server := serveSettings(t, t.TempDir())
 	w := newBrowser(t).window()
-	w.open(server.origin + "/sign-in?organization=" + organization)
+	w.open(server.root + "/sign-in?organization=" + organization)
 	w.press(people["owner"].Email, kb.Tab, password, kb.Enter)
 	w.until("location.pathname.endsWith('/api-access') && document.readyState == 'complete'")
-	tabTo := func(selector string) {
-		t.Helper()
-		for range 40 {
-			if look[bool](w, "document.activeElement.matches("+quote(selector)+")") {
-				return
-			}
-			w.press(kb.Tab)
-		}
-		t.Fatalf("Tab never gets to %s", selector)
-	}
 
-	tabTo("#generate")
+	w.tabTo("#generate")
 	w.press(kb.Enter)
 	w.until("document.activeElement.id == 'name'")
 	w.press("by hand", kb.Tab)
@@ -480,11 +473,11 @@ func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
 			t.Fatalf("the focus has left the dialog for %s", look[string](w, "document.activeElement.outerHTML"))
 		}
 	}
-	tabTo("#name")
+	w.tabTo("#name")
 	w.press(kb.Enter)
 	w.made()
 	w.until(`document.activeElement.dataset.copy == "made-secret"`)
-	tabTo("#tab-file")
+	w.tabTo("#tab-file")
 	w.press(kb.ArrowRight)
 	w.until("document.activeElement.id == 'tab-shell' && document.getElementById('panel-shell').checkVisibility()")
 	w.press(kb.ArrowLeft, kb.ArrowLeft)
@@ -493,7 +486,7 @@ func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
 	w.until("!dialog.open && !dialog.hasChildNodes() && document.activeElement.id == 'generate'")
 
 	// The careful answer has the focus; Escape returns to the button.
-	tabTo("#revoke-" + token.ClientID)
+	w.tabTo("#revoke-" + token.ClientID)
 	w.press(kb.Enter)
 	w.until("dialog.open && document.activeElement.textContent == 'Cancel'")
 	w.press(kb.Escape)
@@ -504,6 +497,327 @@ func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
 	w.press(kb.Tab, kb.Enter)
 	w.until("document.activeElement.id == " + quote(token.ClientID))
 	token.caller().rpc(t, "whoami", args{}).want(t, 401, "BBL_TOKEN_REVOKED")
+}
+
+func TestSettings_each_copy_button_copies_exactly_what_it_stands_by(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "viewer")
+	server := serveSettings(t, t.TempDir())
+	w := newBrowser(t).window()
+	w.signIn(server, "owner", organization)
+	w.permit("clipboard-write", cdpbrowser.PermissionSettingGranted)
+	pasted := w.board()
+
+	w.click("#copy-" + token.ClientID)
+	w.until("document.querySelector('#copy-" + token.ClientID + ".done')")
+	if got := pasted(); got != token.ClientID {
+		t.Errorf("the list's button copies %q", got)
+	}
+	w.until("document.getElementById('copied').textContent == 'Copied'")
+
+	made := w.generate("to copy")
+	got := map[string]string{}
+	for _, id := range look[[]string](w, "[...dialog.querySelectorAll('[data-copy]')].map(b => b.dataset.copy)") {
+		if tab, is := strings.CutPrefix(id, "text-"); is {
+			w.click("#tab-" + tab)
+		}
+		want := look[string](w, "document.getElementById("+quote(id)+").textContent")
+		w.click(`dialog [data-copy="` + id + `"]`)
+		w.until(`document.querySelector('dialog [data-copy="` + id + `"].done')`)
+		if got[id] = pasted(); got[id] != want {
+			t.Errorf("%s is %q and copied as %q", id, secretPattern.ReplaceAllString(want, "SECRET"), secretPattern.ReplaceAllString(got[id], "SECRET"))
+		}
+		// It is said where a screen reader is: nothing outside of an open dialog is read out.
+		w.until("document.querySelector('dialog:modal #copied-made').textContent == 'Copied'")
+	}
+	pair{ClientID: got["made-id"], APIToken: got["made-secret"]}.caller().rpc(t, "whoami", args{}).want(t, 200, "")
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, ".babelon.toml"), []byte(got["text-file"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, who := range map[string]string{
+		"file":  runIn(t, folder, binary, "whoami"),
+		"shell": runIn(t, t.TempDir(), "sh", "-c", got["text-shell"]+"babelon whoami"),
+	} {
+		if !strings.Contains(who, made.ClientID) {
+			t.Errorf("whoami with the %s that was copied: %s", what, who)
+		}
+	}
+	if workflow := got["text-workflow"]; !strings.HasPrefix(workflow, "env:\n  ") || !strings.Contains(workflow, made.ClientID) {
+		t.Errorf("the workflow is copied as %q", workflow)
+	}
+}
+
+func TestSettings_where_the_clipboard_is_refused_the_text_is_selected_and_the_page_says_so(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "viewer")
+	server := serveSettings(t, t.TempDir())
+	w := newBrowser(t).window()
+	w.size(360, 740)
+	w.signIn(server, "owner", organization)
+	w.permit("clipboard-write", cdpbrowser.PermissionSettingDenied)
+	pasted := w.board()
+	refused := func(button, region, want string) {
+		t.Helper()
+		w.click(button)
+		w.until("document.querySelector(" + quote(region) + ").textContent.startsWith('Selected. Press Ctrl+C')")
+		w.until("document.querySelector(" + quote(region) + ").getBoundingClientRect().height > 20") // and not only for a screen reader
+		w.until("document.querySelector(" + quote(region) + ").getBoundingClientRect().bottom <= innerHeight")
+		w.until("!document.querySelector(" + quote(button) + ").classList.contains('done')")
+		w.edit("copy")
+		if got := pasted(); got != want {
+			t.Errorf("what %s selects is copied as %q", button, secretPattern.ReplaceAllString(got, "SECRET"))
+		}
+	}
+	refused("#copy-"+token.ClientID, "#copied", token.ClientID)
+	made := w.generate("to select")
+	refused(`dialog [data-copy="made-secret"]`, "dialog:modal #copied-made", made.APIToken)
+	refused(`dialog [data-copy="made-id"]`, "dialog:modal #copied-made", made.ClientID)
+	file := look[string](w, "document.getElementById('text-file').textContent")
+	refused(`dialog [data-copy="text-file"]`, "dialog:modal #copied-made", strings.TrimSuffix(file, "\n"))
+}
+
+// named makes a token with a name.
+func named(t *testing.T, organization, name string) (made pair) {
+	t.Helper()
+	person("owner").rpc(t, "generate_api_token", args{"name": name, "role": "viewer", "organization_id": organization}).into(t, &made)
+	return made
+}
+
+func TestSettings_typing_filters_the_list_and_a_refresh_keeps_the_filter(t *testing.T) {
+	organization := newOrganization(t)
+	plan, apply := named(t, organization, "Terraform plan"), named(t, organization, "Terraform apply")
+	var last pair
+	for n := range 9 {
+		last = named(t, organization, fmt.Sprintf("Job %d", n))
+	}
+	server := serveSettings(t, t.TempDir())
+	w := newBrowser(t).window()
+	w.signIn(server, "owner", organization)
+	shown := func(rows int, tokens ...pair) {
+		t.Helper()
+		w.until(fmt.Sprintf("[...document.querySelectorAll('tbody tr')].filter(tr => tr.checkVisibility()).length == %d", rows))
+		w.until(fmt.Sprintf("document.getElementById('none').checkVisibility() == %t", rows == 0))
+		for _, token := range tokens {
+			w.until("document.getElementById(" + quote(token.ClientID) + ").checkVisibility()")
+		}
+	}
+	shown(11)
+	w.click("#q")
+	w.press(" TERRA")
+	shown(2, plan, apply)
+	w.press("x")
+	shown(0)
+	w.shows("No token matches.")
+	w.press(kb.Backspace, kb.Enter) // which sends nothing
+	shown(2, plan, apply)
+
+	// What comes meanwhile is shown where it matches, and only then.
+	third, other := named(t, organization, "terraform destroy"), named(t, organization, "Another job")
+	look[bool](w, "dispatchEvent(new Event('focus'))")
+	shown(3, plan, apply, third)
+	w.until("document.getElementById(" + quote(other.ClientID) + ")")
+	w.until("document.activeElement.id == 'q' && document.activeElement.value == ' TERRA'")
+
+	// By client ID, or a part of it.
+	empty := func() {
+		t.Helper()
+		look[bool](w, "document.getElementById('q').select() || true")
+		w.press(kb.Backspace)
+	}
+	empty()
+	shown(13)
+	w.press(last.ClientID[4:])
+	shown(1, last)
+	if !strings.HasPrefix(w.address(), server.tokens(organization)) || strings.Contains(w.address(), "?") {
+		t.Errorf("searching has led to %s", w.address())
+	}
+
+	// Where few enough are left to need no search, the box stays while it hides any.
+	for _, gone := range []pair{plan, apply, third} {
+		revoke(t, gone)
+	}
+	look[bool](w, "dispatchEvent(new Event('focus'))")
+	w.until("!document.getElementById(" + quote(third.ClientID) + ")")
+	shown(1, last)
+	empty()
+	shown(10, last, other)
+	look[bool](w, "dispatchEvent(new Event('focus'))")
+	w.until("!document.getElementById('q').checkVisibility()")
+}
+
+func (w *window) address() string { w.t.Helper(); return look[string](w, "location.href") }
+
+// newPerson signs somebody up whom no other test knows.
+func newPerson(t *testing.T) (name string) {
+	t.Helper()
+	name = fmt.Sprintf("newcomer-%d", time.Now().UnixNano())
+	user, err := project.SignUp(t.Context(), name+"@example.com", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	people[name] = user
+	return name
+}
+
+func TestSettings_who_is_in_no_organization_is_told_what_to_do_and_in_one_has_nothing_to_switch(t *testing.T) {
+	who := newPerson(t)
+	home := t.TempDir()
+	server := serveSettings(t, home)
+	w := newBrowser(t).window()
+	w.enterPassword(server, who, "")
+	w.shows("You are in no organization yet")
+	w.shows(people[who].Email)
+	if n := look[int](w, "document.querySelectorAll('#generate, #search, #list, .switcher').length"); n > 0 {
+		t.Errorf("%d parts of an organization's page are there", n)
+	}
+	w.accessible("no organization")
+
+	// As it says.
+	create := look[string](w, "document.querySelector('.empty code').textContent")
+	logIn(t, home, who)
+	runIn(t, home, "sh", "-c", create)
+	w.reload()
+	w.shows("No tokens yet")
+	w.until("document.querySelector('.switcher .name').textContent == 'Acme' && !document.querySelector('details, summary')")
+	w.generate("first")
+}
+
+func TestSettings_who_is_in_several_organizations_switches_by_mouse_and_by_keyboard(t *testing.T) {
+	who := newPerson(t)
+	var north, south struct{ ID string }
+	person(who).rpc(t, "create_organization", args{"name": "North"}).into(t, &north)
+	person(who).rpc(t, "create_organization", args{"name": "South"}).into(t, &south)
+	token := map[string]pair{}
+	for name, id := range map[string]string{"North": north.ID, "South": south.ID} {
+		var made pair
+		person(who).rpc(t, "generate_api_token", args{"name": "of " + name, "role": "viewer", "organization_id": id}).into(t, &made)
+		token[name] = made
+	}
+	server := serveSettings(t, t.TempDir())
+	w := newBrowser(t).window()
+	w.signIn(server, who, north.ID)
+	in := func(here, elsewhere string) {
+		t.Helper()
+		w.until("document.readyState == 'complete' && document.querySelector('summary .name')?.textContent == " + quote(here))
+		w.until("document.getElementById(" + quote(token[here].ClientID) + ") && !document.getElementById(" + quote(token[elsewhere].ClientID) + ")")
+		w.until("document.querySelector('.switcher [aria-current] bdi').textContent == " + quote(here))
+	}
+	open := func(is bool) {
+		t.Helper()
+		w.until(fmt.Sprintf("document.querySelector('.switcher ul').checkVisibility() == %t", is))
+	}
+
+	in("North", "South")
+	open(false)
+	w.click(".switcher summary")
+	open(true)
+	w.click("#heading") // anywhere else
+	open(false)
+	w.click(".switcher summary")
+	w.click(`.switcher a[href*="` + south.ID + `"]`)
+	in("South", "North")
+
+	w.tabTo("summary")
+	w.press(kb.Enter)
+	open(true)
+	w.press(kb.Tab)
+	w.until("document.activeElement.matches('.switcher li a')")
+	w.press(kb.Escape)
+	open(false)
+	w.until("document.activeElement.matches('summary')")
+	w.press(kb.Enter)
+	w.tabTo(`.switcher a[href*="` + north.ID + `"]`)
+	w.press(kb.Enter)
+	in("North", "South")
+}
+
+func TestSettings_where_the_journal_is_off_the_page_says_that_reads_are_not_counted(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "viewer")
+	server := serveSettings(t, t.TempDir())
+	w := newBrowser(t).window()
+	const notice = "Requests that only read are not counted in this project."
+	w.signIn(server, "owner", organization)
+	w.until("document.getElementById(" + quote(token.ClientID) + ")")
+	if look[bool](w, "document.body.innerText.includes("+quote(notice)+")") {
+		t.Error("it says so where they are counted")
+	}
+	withoutJournal(t)
+	token.caller().get(t, "deployments").want(t, 200, "")
+	look[bool](w, "dispatchEvent(new Event('focus'))")
+	w.shows(notice)
+	w.shows("never")
+}
+
+func TestSettings_forced_colors_and_reduced_motion_are_respected(t *testing.T) {
+	organization := plausible(t)
+	server := serveSettings(t, t.TempDir())
+	w := newBrowser(t).window()
+	moving := func() int {
+		t.Helper()
+		return look[int](w, `[...document.querySelectorAll("*")].filter(e =>
+			parseFloat(getComputedStyle(e).transitionDuration) > 0 || getComputedStyle(e).animationName != "none").length`)
+	}
+	check := func(state string) {
+		t.Helper()
+		for _, scheme := range []string{"light", "dark"} {
+			w.scheme(scheme, "forced-colors", "active")
+			w.until("matchMedia('(forced-colors: active) and (prefers-reduced-motion: reduce)').matches")
+			w.accessible(state + ", forced colors, " + scheme)
+			if n := moving(); n > 0 {
+				t.Errorf("%s: %d elements move", state, n)
+			}
+			bare := look[string](w, `[...document.querySelectorAll("button:not([role=tab]), a.button, summary, input:not([type=hidden], [type=radio])")].
+				filter(e => e.checkVisibility()).filter(e => {
+					const [own, behind] = [getComputedStyle(e), getComputedStyle(e.parentElement)];
+					return own.borderTopStyle == "none" || parseFloat(own.borderTopWidth) < 1 || own.borderTopColor == behind.backgroundColor ||
+						own.borderTopColor == "rgba(0, 0, 0, 0)";
+				}).map(e => e.outerHTML).join("\n")`)
+			if bare != "" {
+				t.Errorf("%s, %s: without a border:\n%s", state, scheme, bare)
+			}
+			// As far as Tab gets.
+			seen := map[string]bool{}
+			for range 60 {
+				w.press(kb.Tab)
+				at := look[struct {
+					Element, Outline string
+					Body             bool
+				}](w, `(() => {
+					const e = document.activeElement, s = getComputedStyle(e);
+					const thin = s.outlineStyle == "none" || parseFloat(s.outlineWidth) < 2;
+					return { body: e == document.body, element: e.outerHTML.slice(0, 200), outline: thin || s.outlineColor == getComputedStyle(document.body).backgroundColor ? "" : s.outlineColor };
+				})()`)
+				if at.Body || seen[at.Element] {
+					continue
+				}
+				seen[at.Element] = true
+				if at.Outline == "" {
+					t.Errorf("%s, %s: the focus cannot be seen on %s", state, scheme, secretPattern.ReplaceAllString(at.Element, "SECRET"))
+				}
+			}
+			if len(seen) < 2 {
+				t.Errorf("%s: Tab gets nowhere", state)
+			}
+		}
+	}
+	w.signIn(server, "owner", organization)
+	if moving() == 0 {
+		t.Error("nothing moves either where it may")
+	}
+	check("list")
+	w.click("#generate")
+	w.until("document.activeElement.id == 'name'")
+	check("generate")
+	w.enter("#name", "in high contrast")
+	w.click("dialog button.primary")
+	w.made()
+	check("generated")
+	w.closeDialog()
+	w.click("tbody .of-action a")
+	w.until("dialog.open")
+	check("revoke")
 }
 
 func TestSettings_a_lost_connection_says_so_and_loses_nothing_typed(t *testing.T) {
@@ -583,27 +897,35 @@ func breakable(t *testing.T) *breakableProject {
 	return b
 }
 
-func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
-	axe, err := os.ReadFile(filepath.Join(stack.Root(), "tests", "stack", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Fatal(err)
+// accessible fails the test for what axe finds in the page.
+func (w *window) accessible(state string) {
+	w.t.Helper()
+	if !look[bool](w, "window.axe !== undefined") {
+		axe, err := os.ReadFile(filepath.Join(stack.Root(), "tests", "stack", "node_modules", "axe-core", "axe.min.js"))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		look[bool](w, "(() => {"+string(axe)+"; return true })()")
 	}
+	found := look[string](w, `axe.run({resultTypes: ["violations"]}).then(r =>
+		r.violations.map(v => v.id + ": " + v.help + "\n" + v.nodes.map(n => "  " + n.html + "\n  " + n.failureSummary).join("\n")).join("\n"))`)
+	if found != "" {
+		w.t.Errorf("%s:\n%s", state, secretPattern.ReplaceAllString(found, "SECRET"))
+	}
+}
+
+func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
 	full, empty := plausible(t), newOrganization(t)
 	server := serveSettings(t, t.TempDir())
 	b := newBrowser(t)
 	w := b.window()
 	check := func(state string) {
 		t.Helper()
-		look[bool](w, "window.axe !== undefined || (() => {"+string(axe)+"; return true })()")
 		for _, scheme := range []string{"light", "dark"} {
 			for _, width := range []int64{360, 1440} {
 				w.scheme(scheme)
 				w.size(width, 900)
-				found := look[string](w, `axe.run({resultTypes: ["violations"]}).then(r =>
-					r.violations.map(v => v.id + ": " + v.help + "\n" + v.nodes.map(n => "  " + n.html + "\n  " + n.failureSummary).join("\n")).join("\n"))`)
-				if found != "" {
-					t.Errorf("%s, %s, %d px:\n%s", state, scheme, width, secretPattern.ReplaceAllString(found, "SECRET"))
-				}
+				w.accessible(fmt.Sprintf("%s, %s, %d px", state, scheme, width))
 				if over := look[int](w, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 					t.Errorf("%s, %d px: the page is %d px wider than the window", state, width, over)
 				}
@@ -615,7 +937,7 @@ func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
 			}
 		}
 	}
-	w.open(server.origin)
+	w.open(server.root + "/")
 	check("sign-in")
 	w.enter("#email", "nobody@example.com")
 	w.enter("#password", "wrong")
@@ -650,7 +972,7 @@ func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
 	w.click("tbody .of-action a")
 	w.until("dialog.open")
 	check("revoke")
-	w.open(server.origin + "/nowhere")
+	w.open(server.root + "/nowhere")
 	check("no such page")
 }
 
@@ -727,7 +1049,7 @@ func TestSettings_forged_requests_are_refused(t *testing.T) {
 	for _, address := range []string{"//example.com", "/\\example.com", "/%2f%2fexample.com/", "/sign-in?organization=https://example.com", "/sign-in?organization=//example.com", "/open?key=x&next=https://example.com", "/?next=//example.com"} {
 		for _, site := range []string{"same-origin", "cross-site"} {
 			request := v.request(http.MethodGet, "/", nil)
-			request.URL.Opaque = address
+			request.URL.Opaque = strings.TrimSuffix(request.URL.Path, "/") + address
 			request.Header.Set("Sec-Fetch-Site", site)
 			a := v.send(request)
 			to, err := request.URL.Parse(a.header.Get("Location"))
@@ -735,14 +1057,14 @@ func TestSettings_forged_requests_are_refused(t *testing.T) {
 				t.Errorf("%s leads to %s", address, location)
 			}
 			for _, found := range regexp.MustCompile(`url=([^"]*)`).FindAllStringSubmatch(string(a.body), -1) {
-				if !strings.HasPrefix(found[1], server.origin+"/") {
+				if !strings.HasPrefix(found[1], server.root+"/") {
 					t.Errorf("%s leads to %s", address, found[1])
 				}
 			}
 		}
 	}
 	a := other.post("/sign-in", url.Values{"csrf": {other.csrf()}, "email": {people["owner"].Email}, "password": {password}, "organization": {"//example.com"}})
-	if a.header.Get("Location") != "/" {
+	if server.origin+a.header.Get("Location") != server.root+"/" {
 		t.Errorf("signing in leads to %q", a.header.Get("Location"))
 	}
 
@@ -764,6 +1086,51 @@ func TestSettings_forged_requests_are_refused(t *testing.T) {
 	}
 }
 
+func TestSettings_another_server_on_the_machine_is_sent_no_cookie_and_finds_no_page(t *testing.T) {
+	organization := newOrganization(t)
+	server := serveSettings(t, t.TempDir())
+	w := newBrowser(t).window()
+	w.signIn(server, "owner", organization)
+
+	// Browsers send a host's cookies to all of its ports.
+	path := strings.TrimPrefix(server.tokens(organization), server.root)
+	asked := make(chan string, 100)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path + " " + r.Header.Get("Cookie")
+		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "yes"})
+	}))
+	defer other.Close()
+	w.open(other.URL + "/")
+	look[string](w, "fetch("+quote(path)+").then(r => r.text())")
+	look[string](w, "fetch('/').then(r => r.text())")
+	w.open(server.tokens(organization))
+	w.shows("No tokens yet") // still signed in
+	close(asked)
+	sent := ""
+	for request := range asked {
+		sent += request + "\n"
+	}
+	if !strings.Contains(sent, "/ seen=yes") || strings.Contains(sent, "babelon") {
+		t.Errorf("the other server was sent:\n%s", sent)
+	}
+
+	// Who does not know what the paths begin with is told nothing.
+	for _, ask := range []string{"", "/", "/sign-in", path, "/nowhere", "/assets/x/app.css", "/" + strings.Repeat("A", 26) + "/sign-in"} {
+		for _, host := range []string{"", "example.com"} {
+			request, err := http.NewRequest(http.MethodGet, server.origin+ask, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Host = host
+			a := (&visitor{t, server, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}).send(request)
+			secret := strings.TrimPrefix(server.root, server.origin+"/")
+			if a.status != 404 || secret == "" || strings.Contains(fmt.Sprint(string(a.body), a.header), secret) {
+				t.Errorf("%q, host %q: %d %s", ask, host, a.status, a.body)
+			}
+		}
+	}
+}
+
 func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 	organization := newOrganization(t)
 	home := t.TempDir()
@@ -771,7 +1138,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 	server := serveSettings(t, home)
 	path := "/organizations/" + organization + "/api-access"
 	cookie := func(v *visitor) string {
-		u, _ := url.Parse(server.origin)
+		u, _ := url.Parse(server.root + "/")
 		for _, c := range v.client.Jar.Cookies(u) {
 			return c.Value
 		}
@@ -780,7 +1147,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 
 	// Only the printed address, and only once, offers the session of the command line.
 	stranger, holder := newVisitor(t, server), newVisitor(t, server)
-	key := strings.TrimPrefix(server.address, server.origin)
+	key := strings.TrimPrefix(server.address, server.root)
 	stranger.get("/open?key=wrong")
 	holder.get(key)
 	stranger.get(key)
@@ -818,7 +1185,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 	// Who has a session of their own is still a stranger to the command line's.
 	v.post("/continue", url.Values{"csrf": {v.csrf()}}).wantPage(t, 403, "Open the address")
 	set := v.post("/sign-in", url.Values{"csrf": {v.csrf()}, "email": {people["owner"].Email}, "password": {password}}).header.Get("Set-Cookie")
-	if !strings.Contains(set, "HttpOnly") || !strings.Contains(set, "SameSite=Strict") || !strings.Contains(set, "Path=/") || strings.Contains(set, "Expires") {
+	if !strings.Contains(set, "HttpOnly") || !strings.Contains(set, "SameSite=Strict") || !strings.Contains(set, "Path="+strings.TrimPrefix(server.root, server.origin)+"/;") || strings.Contains(set, "Expires") {
 		t.Errorf("the cookie is set as %s", set)
 	}
 	old := v.request(http.MethodGet, path, nil)
@@ -930,7 +1297,7 @@ func (v *visitor) send(request *http.Request) answer {
 // request returns one as the visitor's browser would send it; change it to forge one.
 func (v *visitor) request(method, path string, form url.Values) *http.Request {
 	v.t.Helper()
-	request, err := http.NewRequest(method, v.server.origin+path, strings.NewReader(form.Encode()))
+	request, err := http.NewRequest(method, v.server.root+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -959,7 +1326,7 @@ func (v *visitor) csrf() string {
 	v.t.Helper()
 	a := v.get("/sign-in")
 	for a.status/100 == 3 {
-		a = v.get(a.header.Get("Location"))
+		a = v.get(strings.TrimPrefix(v.server.origin+a.header.Get("Location"), v.server.root))
 	}
 	found := csrfField.FindSubmatch(a.body)
 	if found == nil {

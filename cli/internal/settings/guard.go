@@ -1,8 +1,8 @@
 package settings
 
 // Everything that keeps others out, in the order in which a request meets it: a bound on its size and time,
-// the headers that every answer has, the name under which it came (a rebound DNS name is not ours), where it
-// was sent from, and for forms a token that only our own pages have.
+// the headers that every answer has, the base of our paths, the name under which it came (a rebound DNS name is
+// not ours), where it was sent from, and for forms a token that only our own pages have.
 
 import (
 	"context"
@@ -46,6 +46,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			"X-Frame-Options":              "DENY", // for what does not know frame-ancestors
 		} {
 			w.Header().Set(name, value)
+		}
+		if !strings.HasPrefix(r.URL.Path, s.base+"/") { // and nothing that tells what it is
+			http.Error(w, "Open the address that babelon settings printed.", http.StatusNotFound)
+			return
 		}
 		if !slices.Contains(hosts, strings.ToLower(r.Host)) {
 			s.say(w, http.StatusMisdirectedRequest, "This page has another address.")
@@ -109,5 +113,5 @@ func (s *Server) arrived(next http.HandlerFunc) http.HandlerFunc {
 // sendTo answers with a page that goes on to another of ours by itself, and leaves no trace in the history.
 func (s *Server) sendTo(w http.ResponseWriter, r *http.Request, path string) {
 	// With the host, so that a path such as //example.com stays one.
-	_ = s.render(w, http.StatusOK, "elsewhere", map[string]any{"Title": "API Access", "Address": s.Origin.Scheme + "://" + r.Host + path})
+	_ = s.render(w, http.StatusOK, "elsewhere", map[string]any{"Title": "API Access", "Address": s.Origin.Scheme + "://" + r.Host + s.page(path)})
 }

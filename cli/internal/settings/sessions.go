@@ -109,7 +109,12 @@ func (s *Server) csrf(cookie string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// cookieName has the port in it, because browsers do not tell the ports of a host apart.
+// newBase returns what the paths begin with on this machine. Browsers do not tell the ports of a host apart, so
+// every server that somebody here runs is sent the cookies of ours when the browser goes there; but only beneath the
+// cookie's path, and this one nobody else knows.
+func newBase() string { return "/" + rand.Text() }
+
+// cookieName has the port in it, so that two of us do not overwrite each other's.
 func (s *Server) cookieName() string {
 	if s.Origin.Scheme == "https" {
 		return "__Host-babelon"
@@ -127,7 +132,7 @@ func (s *Server) cookie(r *http.Request) string {
 
 func (s *Server) setCookie(w http.ResponseWriter, value string) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // without TLS only on this machine, where Secure would be refused
-		Name: s.cookieName(), Value: value, Path: "/",
+		Name: s.cookieName(), Value: value, Path: s.page("/"),
 		HttpOnly: true, Secure: s.Origin.Scheme == "https", SameSite: http.SameSiteStrictMode,
 	})
 }

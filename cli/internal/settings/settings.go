@@ -48,6 +48,7 @@ type Options struct {
 // A Server serves the page.
 type Server struct {
 	Options
+	base     string // what every path begins with, or nothing (sessions.go)
 	handler  http.Handler
 	views    *template.Template
 	assets   map[string]asset
@@ -67,9 +68,13 @@ func New(o Options) (*Server, error) {
 		sum := sha256.Sum256(content)
 		s.assets[name] = asset{content, contentType, hex.EncodeToString(sum[:6])}
 	}
+	if o.CommandLine != nil {
+		s.base = newBase()
+	}
 	var err error
 	s.views, err = template.New("").Funcs(template.FuncMap{
-		"asset": func(name string) string { return "/assets/" + s.assets[name].version + "/" + name },
+		"page":  s.page,
+		"asset": func(name string) string { return s.page("/assets/" + s.assets[name].version + "/" + name) },
 		"ago":   func(t time.Time) string { return term.Ago(o.Now(), t) },
 		"exact": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
@@ -100,8 +105,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
 		s.say(w, http.StatusNotFound, "There is no such page.")
 	})
-	return mux
+	return http.StripPrefix(s.base, mux)
 }
+
+// page returns the path that browsers ask for.
+func (s *Server) page(path string) string { return s.base + path }
 
 // ServeHTTP serves the page.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
@@ -138,8 +146,8 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, data any
 }
 
 // seeOther sends the browser to another of our pages.
-func seeOther(w http.ResponseWriter, r *http.Request, path string) {
-	http.Redirect(w, r, path, http.StatusSeeOther) //nolint:gosec // a path that begins with a word of ours
+func (s *Server) seeOther(w http.ResponseWriter, r *http.Request, path string) {
+	http.Redirect(w, r, s.page(path), http.StatusSeeOther) //nolint:gosec // a path that begins with a word of ours
 }
 
 // say answers with a page that is one sentence.
@@ -180,7 +188,7 @@ func upperFirst(text string) string {
 	return string(unicode.ToUpper(first)) + text[size:]
 }
 
-// tokensPath is the address of an organization's page.
+// tokensPath is where an organization's page is.
 func tokensPath(organization string) string {
 	return "/organizations/" + url.PathEscape(strings.ToLower(organization)) + "/api-access"
 }

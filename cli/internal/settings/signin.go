@@ -47,7 +47,7 @@ func (s *Server) LaunchURL() (address string, opened <-chan struct{}) {
 	if s.CommandLine == nil {
 		return s.Origin.String(), s.launch.used
 	}
-	return s.Origin.JoinPath("open").String() + "?key=" + url.QueryEscape(s.launch.key), s.launch.used
+	return s.Origin.JoinPath(s.base, "open").String() + "?key=" + url.QueryEscape(s.launch.key), s.launch.used
 }
 
 // open exchanges the launch key for a cookie.
@@ -80,7 +80,7 @@ func (s *Server) toSignIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		query.Set("ended", "1")
 	}
-	seeOther(w, r, strings.TrimSuffix("/sign-in?"+query.Encode(), "?"))
+	s.seeOther(w, r, strings.TrimSuffix("/sign-in?"+query.Encode(), "?"))
 }
 
 // isOver reports whether the person has to sign in again, and sends them to where they can.
@@ -109,7 +109,7 @@ type signInView struct {
 func (s *Server) askToSignIn(w http.ResponseWriter, r *http.Request) {
 	organization := r.URL.Query().Get("organization")
 	if visitor := s.session(r); visitor != nil && visitor.person != nil {
-		seeOther(w, r, after(organization))
+		s.seeOther(w, r, after(organization))
 		return
 	}
 	view := signInView{Organization: organization}
@@ -188,7 +188,7 @@ func (s *Server) continueAs(w http.ResponseWriter, r *http.Request) {
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, p *person) {
 	s.sessions.remove(s.cookie(r))
 	s.setCookie(w, s.sessions.add(p, s.Now()))
-	seeOther(w, r, after(r.PostForm.Get("organization")))
+	s.seeOther(w, r, after(r.PostForm.Get("organization")))
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
@@ -198,7 +198,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 	if visitor != nil && visitor.person != nil {
 		visitor.person.signOut(r.Context())
 	}
-	seeOther(w, r, "/sign-in")
+	s.seeOther(w, r, "/sign-in")
 }
 
 // A limiter slows attempts down: burst of them at once, then one every interval, for each address.

@@ -77,7 +77,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, visitor *session) 
 	}
 	chosen := slices.IndexFunc(organizations, func(o client.Organization) bool { return o.ID == s.Config.TenantID })
 	if len(organizations) > 0 {
-		seeOther(w, r, tokensPath(organizations[max(chosen, 0)].ID))
+		s.seeOther(w, r, tokensPath(organizations[max(chosen, 0)].ID))
 		return
 	}
 	view := tokensView{Title: "API Access", CSRF: s.csrf(s.cookie(r)), Email: visitor.person.email}
@@ -102,7 +102,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, visitor *session, 
 	view := tokensView{
 		Title: "API Access", CSRF: s.csrf(s.cookie(r)), Email: visitor.person.email,
 		Organizations: organizations,
-		Path:          tokensPath(r.PathValue("organization")),
+		Path:          s.page(tokensPath(r.PathValue("organization"))),
 		Query:         strings.TrimSpace(query.Get("q")), All: query.Has("revoked"),
 		Dialog: d,
 	}
@@ -202,7 +202,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, visitor *sessi
 		return
 	}
 	if visitor.spent[form.RequestID] {
-		seeOther(w, r, tokensPath(r.PathValue("organization"))+"?again")
+		s.seeOther(w, r, tokensPath(r.PathValue("organization"))+"?again")
 		return
 	}
 	made, err := s.make(r.Context(), visitor.person, r.PathValue("organization"), form)
@@ -282,5 +282,5 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request, visitor *session
 	query := r.URL.Query()
 	query.Set("keep", id)
 	query.Del("again")
-	seeOther(w, r, tokensPath(r.PathValue("organization"))+"?"+query.Encode()+"#"+id)
+	s.seeOther(w, r, tokensPath(r.PathValue("organization"))+"?"+query.Encode()+"#"+id)
 }

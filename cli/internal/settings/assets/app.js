@@ -28,7 +28,7 @@ function update(page) {
   for (const input of document.querySelectorAll('input[name=csrf]')) {
     input.value = page.querySelector('input[name=csrf]').value;
   }
-  document.getElementById('search').hidden = page.getElementById('search').hidden;
+  document.getElementById('search').hidden = page.getElementById('search').hidden && !query.value; // or nobody can clear it
   for (const id of ['actions', 'list']) {
     const [now, next] = [document.getElementById(id), html(id, page)];
     if (id === 'list' ? next === list : next === now.innerHTML) continue;
@@ -65,10 +65,10 @@ function say(id, text) {
   if (region.textContent !== text) region.textContent = text;
 }
 
-// notify says something for a while that the list shows, too.
-function notify(text) {
-  say('notice', text);
-  setTimeout(() => { if (document.getElementById('notice').textContent === text) say('notice', ''); }, 10_000);
+// notify says something for a while.
+function notify(text, region = document.getElementById('notice')) {
+  region.textContent = text;
+  setTimeout(() => { if (region.textContent === text) region.textContent = ''; }, 10_000);
 }
 
 // show puts the content of a page's dialog into ours and opens it.
@@ -181,15 +181,19 @@ async function swap(address) {
 
 async function copy(button) {
   const source = document.getElementById(button.dataset.copy);
+  // While a dialog is open, nothing outside of it is seen or read out.
+  const region = document.getElementById(dialog.open ? 'copied-made' : 'copied');
+  region.textContent = ''; // so that the same is said again
   try {
     await navigator.clipboard.writeText(source.textContent);
     button.classList.add('done');
     setTimeout(() => button.classList.remove('done'), 2000);
-    say('copied', '');
-    say('copied', 'Copied');
+    region.className = 'sr'; // others see the button
+    notify('Copied', region);
   } catch {
     getSelection().selectAllChildren(source);
-    say('copied', 'Selected. Press Ctrl+C, or Cmd+C on a Mac, to copy.');
+    region.className = 'callout';
+    notify('Selected. Press Ctrl+C, or Cmd+C on a Mac, to copy.', region);
   }
 }
 
