@@ -1,7 +1,9 @@
 -- Who can do what, cell by cell: every actor, on every table, view and function, with every verb.
 --
--- Run it in your own project with `supabase test db`, or anywhere with pg_prove as the role postgres. It makes its
--- own people, organizations, tokens and table, reads nothing of yours, and rolls all of it back.
+-- Run it in your own project with `supabase test db`; or as the role postgres with pg_prove, which takes PGHOST and its
+-- like, where pgTAP is (`create extension pgtap with schema extensions`). It makes its own people, organizations, tokens
+-- and table, and rolls all of it back. The people are rows of auth.users, so your triggers there run: where one wants
+-- more of a person than an e-mail address, add it below.
 --
 -- How to read the table below:
 --
@@ -16,8 +18,11 @@
 --   2         so many rows written        null  it works, and returns nothing  else: what a function returns
 --   -         42501: the role was not granted it                              rls 42501: a policy refuses the row
 --   ro        25006: the transaction is read-only       gone   BBL_TOKEN_REVOKED          auth  BBL_UNAUTHENTICATED
---   role      BBL_FORBIDDEN: the role is too low        404    BBL_NOT_FOUND              which BBL_ORGANIZATION_REQUIRED
---   both      BBL_AMBIGUOUS_CREDENTIALS                 last   BBL_CONFLICT: the last owner stays
+--   role      BBL_FORBIDDEN: too low, or no person      404    BBL_NOT_FOUND              which BBL_ORGANIZATION_REQUIRED
+--   both      BBL_AMBIGUOUS_CREDENTIALS: as the pair    last   BBL_CONFLICT: the last owner stays
+--             has been verified, and the role switched         23502 the row has no tenant
+--
+-- What comes first is seen: read-only and revoked before any grant, and the guard of a function before its write.
 --
 -- `service` sees the rows of your own organizations as well; they are not counted.
 begin;
@@ -327,10 +332,10 @@ select plan(6 + (select count(*)::int from cells));
 select is_empty('select line from expected where line !~ ''^(--|\s*$)'' and nr not in (select line_nr from cells)',
   'every line of the table is a comment or has been understood');
 select is_empty('select * from cells where width <> 12 or cell is null', 'every line of the table has twelve cells');
-select set_eq('select distinct object, verb from cells', 'select object, unnest(verbs) from objects',
+select set_eq('select object, unnest(verbs) from objects', 'select distinct object, verb from cells',
   'the table has every table, view, sequence, function and schema that there is, each with every verb, and no other');
-select set_eq('select distinct object, verb, role from cells where cell not in (''-'', ''ro'', ''gone'')',
-  'select distinct object, verb, role from grants',
+select set_eq('select distinct object, verb, role from grants',
+  'select distinct object, verb, role from cells where cell not in (''-'', ''ro'', ''gone'')',
   'every grant, of a column too, is to be seen in the table, and there are no others');
 select is_empty('select proname from pg_proc where pronamespace::regnamespace::text in (''babelon'', ''babelon_private'')
                   group by pronamespace, proname having count(*) > 1', 'no function has a second one of its name, which a line would not tell apart');

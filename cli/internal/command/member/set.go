@@ -19,8 +19,8 @@ func newSet(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set EMAIL ROLE",
 		Short: "Add a member, or change a role",
-		Long: `Gives somebody who has signed up a role in the organization: viewer, member, admin or owner. For admins; where an
-owner is concerned, for owners.`,
+		Long: `Gives somebody who has signed up and confirmed the address a role in the organization: viewer, member, admin or owner.
+For admins; where an owner is concerned, for owners.`,
 		Example: "  babelon member set grace@example.com member",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

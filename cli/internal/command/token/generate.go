@@ -26,7 +26,8 @@ func newGenerate(c *connect.Connector) *cobra.Command {
 		Aliases: []string{"create"},
 		Short:   "Generate a token",
 		Long: `Generates a token pair and prints it, this once: the secret cannot be shown again. On a terminal it is a table; in a
-pipe bare KEY=value lines, as a shell, an .env file or $GITHUB_ENV takes them. toml is a whole .babelon.toml.`,
+pipe bare KEY=value lines, as a shell, an .env file or $GITHUB_ENV takes them. toml is a whole .babelon.toml;
+send it to another name first, since the shell empties a file before babelon can read its settings there.`,
 		Example: `  babelon token generate "CI/CD Pipeline"
   (umask 077; babelon token generate laptop --role viewer --output toml > laptop.toml)
   babelon token generate deploy >> "$GITHUB_ENV"`,
