@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/babelon/babelon/tests/stack"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func TestThe_migration_installs_with_supabase_db_push_and_leaves_the_schema_that_sql_describes(t *testing.T) {

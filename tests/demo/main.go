@@ -112,8 +112,8 @@ func (d *demo) play() {
 	d.step("owner", "with a member and a viewer",
 		`babelon member set member@example.com member && babelon member set viewer@example.com viewer && babelon member list`,
 		exits(0), says("member@example.com"), says("viewer@example.com"))
-	d.step("owner", "and generates a token, straight into .babelon.toml",
-		`babelon token generate "CI/CD Pipeline" --output toml | tee .babelon.toml`,
+	d.step("owner", "and generates a token, as a whole .babelon.toml",
+		`umask 077; babelon token generate "CI/CD Pipeline" --output toml | tee developer.toml`,
 		exits(0), says("bbl_cid_"), says("bbl_tok_"))
 
 	d.check("handing the pair over", d.handOver())
@@ -152,7 +152,7 @@ func (d *demo) play() {
 // handOver gives the owner's pair to the developer as a file, and to CI as variables, a file without
 // secrets, and a header file for curl.
 func (d *demo) handOver() error {
-	file, err := os.ReadFile(filepath.Join(d.dir, "owner", ".babelon.toml"))
+	file, err := os.ReadFile(filepath.Join(d.dir, "owner", "developer.toml"))
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		} {
 			w.Header().Set(name, value)
 		}
-		if !strings.HasPrefix(r.URL.Path, s.base+"/") { // and nothing that tells what it is
+		if !strings.HasPrefix(r.URL.Path, s.base+"/") { // before anything that would tell it
 			http.Error(w, "Open the address that babelon settings printed.", http.StatusNotFound)
 			return
 		}
