@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/babelon/babelon/cli/internal/credential"
@@ -177,8 +176,7 @@ func risks(path string, given settings) []string {
 		return nil
 	}
 	var warnings []string
-	info, err := os.Stat(path)
-	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+	if info, err := os.Stat(path); err == nil && credential.OthersCanRead(info) {
 		warnings = append(warnings, fmt.Sprintf("%s holds a secret and others can read it; run: chmod 600 %s", path, path))
 	}
 	if tracked(path) {
