@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func serve(t *testing.T, handler http.HandlerFunc) *client.Client {
 
 func at(url string, transport http.RoundTripper) *client.Client {
 	c := &config.Config{URL: url, PublishableKey: "sb_publishable_1", KeySource: "BABELON_PUBLISHABLE_KEY"}
-	return client.New(c, transport).WithPair(credential.Pair{ClientID: clientID, Secret: credential.NewSecret(token)}, tenant)
+	return client.New(c, transport, time.Now).WithPair(credential.Pair{ClientID: clientID, Secret: credential.NewSecret(token)}, tenant)
 }
 
 func answer(w http.ResponseWriter, status int, body string) {
@@ -105,12 +106,49 @@ func TestASessionIsSentInsteadOfAPair(t *testing.T) {
 		answer(w, 200, `{"kind": "user"}`)
 	}))
 	defer server.Close()
-	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport).WithSession(credential.NewSecret("jwt"))
+	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport, time.Now).WithSession(credential.NewSecret("jwt"))
 	if _, err := c.Whoami(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got.Get("Authorization") != "Bearer jwt" || got.Get("X-Client-Id")+got.Get("X-Api-Token")+got.Get("Apikey") != "" {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestAClientThatIsPrintedShowsNoSecret(t *testing.T) {
+	pair := at("https://example.com", http.DefaultTransport)
+	person := pair.WithSession(credential.NewSecret("jwt-of-ada"))
+	for _, c := range []*client.Client{pair, person} {
+		text := fmt.Sprintf("%v %+v %#v %v %+v", c, c, c, *c, *c)
+		if strings.Contains(text, token) || strings.Contains(text, "jwt-of-ada") {
+			t.Errorf("got %s", text)
+		}
+	}
+}
+
+func TestWhatIsNotGivenIsLeftToTheFunctionsDefaults(t *testing.T) {
+	var bodies []string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, string(body))
+		answer(w, 200, `{"client_id":"`+clientID+`","api_token":"bbl_tok_`+strings.Repeat("f", 32)+`","organization_id":"`+tenant+`"}`)
+	})
+	for _, organization := range []string{"", tenant} {
+		if _, err := c.SetMember(t.Context(), organization, "", "admin"); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.GenerateToken(t.Context(), organization, "", "member", requestID); err != nil {
+			t.Error(err)
+		}
+	}
+	want := []string{
+		`{"email":"","role":"admin"}`,
+		`{"name":"","role":"member","request_id":"` + requestID + `"}`,
+		`{"organization_id":"` + tenant + `","email":"","role":"admin"}`,
+		`{"organization_id":"` + tenant + `","name":"","role":"member","request_id":"` + requestID + `"}`,
+	}
+	if !slices.Equal(bodies, want) {
+		t.Errorf("got\n%s", strings.Join(bodies, "\n"))
 	}
 }
 
@@ -173,7 +211,7 @@ func TestAMissingPublishableKeyIsExplained(t *testing.T) {
 		answer(w, 401, `{"message":"No API key found in request"}`)
 	}))
 	defer server.Close()
-	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport)
+	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport, time.Now)
 	_, err := c.Whoami(t.Context())
 	if f := failure(t, err); f.Kind != fault.Usage || !strings.Contains(f.Hint, "publishable_key") || !strings.Contains(f.Hint, "Project Settings > API Keys") {
 		t.Errorf("got %v, hint %s", err, f.Hint)
@@ -456,7 +494,7 @@ func TestSigningInReturnsTheSessionAndSigningOutEndsThatOneAlone(t *testing.T) {
 		answer(w, 200, `{"access_token":"a","refresh_token":"r","expires_in":3600,"user":{"email":"ada@example.com"}}`)
 	}))
 	defer server.Close()
-	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport)
+	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport, time.Now)
 	before := time.Now()
 	session, err := c.SignIn(t.Context(), "ada@example.com", credential.NewSecret("hunter2"))
 	if err != nil {

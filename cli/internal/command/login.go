@@ -44,7 +44,7 @@ func login(ctx context.Context, c *connect.Connector, email string, fromStdin bo
 	if err != nil {
 		return err
 	}
-	session, err := client.New(loaded, c.Transport).SignIn(ctx, email, password)
+	session, err := client.New(loaded, c.Transport, c.IO.Now).SignIn(ctx, email, password)
 	if err != nil {
 		return err
 	}

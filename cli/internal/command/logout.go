@@ -45,7 +45,7 @@ func logout(ctx context.Context, c *connect.Connector) error {
 	if deleted := sessions.Delete(loaded.URL); deleted != nil || err != nil {
 		return errors.Join(deleted, err)
 	}
-	if err := end(ctx, client.New(loaded, c.Transport), session, c.IO.Now()); err != nil {
+	if err := end(ctx, client.New(loaded, c.Transport, c.IO.Now), session, c.IO.Now()); err != nil {
 		c.IO.Notef("warning: signed out here; the server still knows the session until it expires: %v", err)
 		return nil
 	}

@@ -90,7 +90,7 @@ func explain(err error) error {
 
 func (c *Connector) pair(loaded *config.Config) *Caller {
 	c.IO.Notef("acting as token %s from %s", loaded.Pair.ClientID, loaded.PairSource)
-	return &Caller{Client: client.New(loaded, c.Transport).WithPair(*loaded.Pair, loaded.TenantID), Config: loaded}
+	return &Caller{Client: client.New(loaded, c.Transport, c.IO.Now).WithPair(*loaded.Pair, loaded.TenantID), Config: loaded}
 }
 
 func (c *Connector) person(ctx context.Context, loaded *config.Config) (*Caller, error) {
@@ -99,7 +99,7 @@ func (c *Connector) person(ctx context.Context, loaded *config.Config) (*Caller,
 		return nil, err
 	}
 	c.IO.Notef("acting as %s, who is signed in", session.Email)
-	return &Caller{Client: client.New(loaded, c.Transport).WithSession(session.AccessToken), Config: loaded, person: true}, nil
+	return &Caller{Client: client.New(loaded, c.Transport, c.IO.Now).WithSession(session.AccessToken), Config: loaded, person: true}, nil
 }
 
 // Session returns the session of who is signed in, refreshed where it is due, or credential.ErrNoSession.
@@ -121,7 +121,7 @@ func (c *Connector) Session(ctx context.Context, loaded *config.Config) (credent
 	if err != nil || !session.Due(c.IO.Now()) {
 		return session, err
 	}
-	next, err := client.New(loaded, c.Transport).Refresh(ctx, session.RefreshToken)
+	next, err := client.New(loaded, c.Transport, c.IO.Now).Refresh(ctx, session.RefreshToken)
 	var f *fault.Error
 	if errors.As(err, &f) && f.Kind == fault.Authentication {
 		return session, &fault.Error{Kind: fault.Authentication, Message: "the session has ended", Hint: "Run `babelon login`.", Err: err}
