@@ -13,6 +13,7 @@ import (
 
 	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
+	"github.com/babelon/babelon/cli/internal/git"
 )
 
 // FileName is the file looked for in the working directory and above it.
@@ -179,7 +180,7 @@ func risks(path string, given settings) []string {
 	if info, err := os.Stat(path); err == nil && credential.OthersCanRead(info) {
 		warnings = append(warnings, fmt.Sprintf("%s holds a secret and others can read it; run: chmod 600 %s", path, path))
 	}
-	if tracked(path) {
+	if git.Tracked(path) {
 		warnings = append(warnings, fmt.Sprintf("%s holds a secret and is tracked by git; run: git rm --cached %s, and revoke the token if it was pushed", path, path))
 	}
 	return warnings
