@@ -29,7 +29,7 @@ func file(t *testing.T) account.File {
 
 func write(t *testing.T, path, content string) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil { //nolint:gosec // a path in the test's own directory
 		t.Fatal(err)
 	}
 }

@@ -43,7 +43,7 @@ func (c *Client) WithSession(accessToken credential.Secret) *Client {
 	return &Client{project: c.project, transport: c.transport, now: c.now, accessToken: accessToken}
 }
 
-// authorize says on a request who calls, in place of anything that a library said.
+// authorize sets the credentials on a request, in place of any that a library has set.
 func (c *Client) authorize(header http.Header) {
 	set := func(name, value string) {
 		if header.Del(name); value != "" {
@@ -60,7 +60,7 @@ func (c *Client) authorize(header http.Header) {
 	}
 }
 
-// Identity is who the server takes the caller for.
+// Identity is the caller as the server knows it.
 type Identity struct {
 	Kind             string  `json:"kind"` // token, user or service
 	OrganizationID   *string `json:"organization_id"`
@@ -91,37 +91,53 @@ type Member struct {
 
 // Token is a token as lists show it, without its secret.
 type Token struct {
-	ClientID      string     `json:"client_id"`
-	Name          string     `json:"name"`
-	Role          string     `json:"role"`
-	CreatedAt     time.Time  `json:"created_at"`
-	CreatedBy     *string    `json:"created_by"`      // a person's id; nil when a token or a backend made it
-	CreatedByRole *string    `json:"created_by_role"` // what that person is today; nil when no longer a member
-	LastUsedAt    *time.Time `json:"last_used_at"`
-	Uses          int64      `json:"uses"`
-	LastDeniedAt  *time.Time `json:"last_denied_at"` // somebody still has the secret of a revoked token
-	Denials       int64      `json:"denials"`
-	UsageAsOf     *time.Time `json:"usage_as_of"` // nil where read-only requests are not counted
-	RevokedAt     *time.Time `json:"revoked_at"`
+	ClientID       string     `json:"client_id"`
+	OrganizationID string     `json:"organization_id"`
+	Name           string     `json:"name"`
+	Role           string     `json:"role"`
+	State          string     `json:"state"` // active or revoked
+	CreatedAt      time.Time  `json:"created_at"`
+	CreatedBy      *string    `json:"created_by"`      // a person's id; nil if a token or a backend made it
+	CreatedByRole  *string    `json:"created_by_role"` // that person's role today; nil if they are no longer a member
+	CreatedByEmail *string    `json:"created_by_email"`
+	LastUsedAt     *time.Time `json:"last_used_at"`
+	Uses           int64      `json:"uses"`
+	LastDeniedAt   *time.Time `json:"last_denied_at"` // somebody still has the secret of a revoked token
+	Denials        int64      `json:"denials"`
+	UsageAsOf      *time.Time `json:"usage_as_of"` // nil if read-only requests are not counted
+	RevokedAt      *time.Time `json:"revoked_at"`
 }
 
-// Status says whether the token works and what an admin should know about that.
+// The states of a token. The server decides which one it is in.
+const (
+	Active  = "active"
+	Revoked = "revoked"
+)
+
+// Status returns the token's state and, if there is one, its note.
 func (t Token) Status() string {
-	switch {
-	case t.RevokedAt != nil && t.Denials > 0:
-		return "revoked, still tried"
-	case t.RevokedAt != nil:
-		return "revoked"
-	case t.CreatedBy != nil && t.CreatedByRole == nil:
-		return "active, its maker is no longer a member"
-	case t.CreatedBy != nil && *t.CreatedByRole != "admin" && *t.CreatedByRole != "owner":
-		return "active, its maker is no longer an admin"
-	default:
-		return "active"
+	if note := t.Note(); note != "" {
+		return t.State + ", " + note
 	}
+	return t.State
 }
 
-// GeneratedToken is a new token with its secret, which cannot be had again.
+// Note returns what an admin should know about the token in its state, or "".
+func (t Token) Note() string {
+	switch {
+	case t.State != Active && t.Denials > 0:
+		return "still tried"
+	case t.State != Active || t.CreatedBy == nil:
+		return ""
+	case t.CreatedByRole == nil:
+		return "its maker is no longer a member"
+	case *t.CreatedByRole != "admin" && *t.CreatedByRole != "owner":
+		return "its maker is no longer an admin"
+	}
+	return ""
+}
+
+// GeneratedToken is a new token with its secret, which no other answer has.
 type GeneratedToken struct {
 	ClientID       string            `json:"client_id"`
 	APIToken       credential.Secret `json:"api_token"`
@@ -131,7 +147,7 @@ type GeneratedToken struct {
 	CreatedAt      time.Time         `json:"created_at"`
 }
 
-// Whoami returns who the server takes the caller for.
+// Whoami returns the caller as the server knows it.
 func (c *Client) Whoami(ctx context.Context) (Identity, error) {
 	return call[Identity](ctx, c, "whoami", struct{}{}, true)
 }
@@ -162,7 +178,7 @@ func (c *Client) Members(ctx context.Context, organizationID string) ([]Member, 
 	})
 }
 
-// inOrganization are the arguments of what is done in an organization: the caller's only one, unless it is named.
+// inOrganization names the organization in a function's arguments. Without it, it is the caller's only one.
 type inOrganization struct {
 	OrganizationID string `json:"organization_id,omitempty"`
 }
@@ -271,7 +287,7 @@ func (c *Client) postgrest(schema string, e *exchange) *postgrest.Client {
 	return library
 }
 
-// pageSize is what hosted Supabase caps an answer at, unless its operator lowers it.
+// pageSize is the number of rows that hosted Supabase allows in an answer, unless its operator lowers it.
 const pageSize = 1000
 
 // countAll asks PostgREST to say in Content-Range how many rows there are.

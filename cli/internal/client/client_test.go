@@ -530,3 +530,24 @@ func TestA_wrong_password_is_a_failure_to_authenticate(t *testing.T) {
 		t.Errorf("got %#v", f)
 	}
 }
+
+func TestA_tokens_status_is_the_servers_state_with_a_note(t *testing.T) {
+	text := func(s string) *string { return &s }
+	revoked := time.Now()
+	for want, token := range map[string]client.Token{
+		"active": {State: "active"},
+		"active, its maker is no longer a member": {State: "active", CreatedBy: text("ada")},
+		"active, its maker is no longer an admin": {State: "active", CreatedBy: text("ada"), CreatedByRole: text("member")},
+		"revoked":              {State: "revoked", CreatedBy: text("ada")},
+		"revoked, still tried": {State: "revoked", Denials: 1},
+		"expired, still tried": {State: "expired", Denials: 1},
+		"":                     {RevokedAt: &revoked}, // it decides nothing by itself
+	} {
+		if got := token.Status(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := (client.Token{State: "active", CreatedBy: text("ada"), CreatedByRole: text("owner")}).Status(); got != "active" {
+		t.Errorf("an owner's token: %q", got)
+	}
+}

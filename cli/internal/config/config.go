@@ -16,7 +16,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/git"
 )
 
-// FileName is the file looked for in the working directory and above it.
+// FileName is the name of the file that is looked for in the working directory and above it.
 const FileName = ".babelon.toml"
 
 // FileVariable is the environment variable that names another file.
@@ -34,10 +34,10 @@ const (
 	TenantID       Key = "tenant_id"
 )
 
-// keys are in the order in which a file shows them.
+// keys returns the keys in the order in which a file shows them.
 func keys() []Key { return []Key{SupabaseURL, PublishableKey, ClientID, APIToken, TenantID} }
 
-// Variable returns the name of the environment variable that does the same as the key.
+// Variable returns the name of the environment variable with the same meaning.
 func (k Key) Variable() string { return "BABELON_" + strings.ToUpper(string(k)) }
 
 // A Source says where to look.
@@ -48,7 +48,7 @@ type Source struct {
 	Getenv func(string) string // the environment
 }
 
-// A Config is what a command needs to know. Everything in it is well-formed.
+// A Config holds the settings that a command needs. All of them are well-formed.
 type Config struct {
 	URL            string           // without a slash at its end
 	PublishableKey string           // empty if none
@@ -66,7 +66,7 @@ const (
 	flag origin = iota + 1
 	environment
 	namedFile // by --config or BABELON_CONFIG
-	foundFile // in the working directory or above it: whoever wrote it may be a stranger
+	foundFile // in the working directory or above it; a stranger may have written it
 )
 
 // Load gathers the settings. Its errors are of kind fault.Usage. They name the variable, or the file, line and
@@ -144,8 +144,8 @@ func isStranger(owner, user int) bool {
 	return owner != user && owner != 0 && user != 0
 }
 
-// check validates every setting, and that the pair is whole, comes from one place, and goes to an address that the
-// same person chose.
+// check validates every setting. It also checks that the pair is whole, comes from one place, and does not go from the
+// environment to an address in a file that was only found.
 func (s settings) check() error {
 	for _, key := range keys() {
 		if s[key].text == "" {

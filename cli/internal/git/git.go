@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// maxIndexSize is up to where git's index is searched, in bytes.
+// maxIndexSize is the size in bytes of the largest index that is searched.
 const maxIndexSize = 64 << 20
 
 // WorkTree returns the root of the work tree that dir is in, and its git directory.

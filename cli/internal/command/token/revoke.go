@@ -51,7 +51,7 @@ func revoke(ctx context.Context, c *connect.Connector, o revokeOptions) error {
 	if err != nil {
 		return err
 	}
-	if known.RevokedAt != nil {
+	if known.State == client.Revoked {
 		c.IO.Notef("%q was revoked already", known.Name)
 	} else if !o.yes {
 		question := fmt.Sprintf("Revoke %s (%s)? It stops at once and for good.", cmp.Or(known.Name, "the token"), o.clientID)
