@@ -8,7 +8,7 @@ MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 # Tests that start servers of their own, whatever the stack runs on.
 OWN_SERVERS = 'TestNo_request_fails_while_the_migration|TestA_migration_that_cannot|TestA_role_of_the_tokens_name'
 
-.PHONY: build demo test test-containers stack bench screenshots migration lint secrets clean
+.PHONY: always build demo test test-containers stack bench screenshots migration lint secrets clean
 
 build: ## bin/babelon
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
@@ -22,8 +22,12 @@ test: ## every test, on a throwaway Supabase stack
 test-containers: ## the same tests on containers, with what only those have: PostgreSQL 15, PgBouncer, a standby, pg_cron
 	BABELON_STACK=containers go test -timeout=20m -count=1 -p=1 -skip=$(OWN_SERVERS) ./tests ./tests/stack/containers
 
-stack: ## keep that stack up, with its addresses and keys in .stack/env, until Ctrl-C
-	go run ./tests/stack/cmd
+stack: .stack/up ## keep that stack up, with its addresses and keys in .stack/env, until Ctrl-C
+
+# The program ends when this file goes, and make removes it when make is interrupted. `go run` would keep a signal to itself.
+.stack/up: always
+	go build -o bin/stack ./tests/stack/cmd
+	bin/stack
 
 bench: ## what it costs: every figure that the README has
 	go run ./tests/bench

@@ -1,13 +1,16 @@
 package stack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +24,33 @@ type process struct {
 	command *exec.Cmd
 	log     string
 	done    chan struct{} // closed when it has ended
+}
+
+// UntilStopped returns a context for the whole life of a program that starts a stack. It ends with a signal that asks the
+// program to end, and with the process that started the program: `go run` and a killed make do not pass a signal on.
+func UntilStopped() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	parent := os.Getppid()
+	ctx, cancel := CancelWhen(ctx, func() bool { return os.Getppid() != parent })
+	return ctx, func() { cancel(); stop() }
+}
+
+// CancelWhen returns a context that ends soon after a condition holds.
+func CancelWhen(ctx context.Context, condition func() bool) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		ticker := time.NewTicker(100 * time.Millisecond)
+		defer ticker.Stop()
+		for !condition() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+		cancel()
+	}()
+	return ctx, cancel
 }
 
 // removeSoon removes the folder $0, in which something may still be written for a while.

@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,6 +106,71 @@ func TestAKilledProgramLeavesNothingBehind(t *testing.T) {
 	}
 	_ = program.Wait() // says that it was killed
 	wantGone(t, started, temporary)
+}
+
+// make does not tell its program of an interrupt that only make itself got, and nobody can tell of a kill.
+func TestMakeStackLeavesNothingBehindWhicheverSignalGoesToWhicheverProcess(t *testing.T) {
+	// make and a program that are started in the background may ignore these two. Asking for them here undoes it.
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGHUP)
+	defer stop()
+	temporary := ownTempDir(t)
+	t.Setenv("GOTMPDIR", t.TempDir()) // a killed go leaves its own folder
+	repository := t.TempDir()         // as it is, but with a .stack of its own
+	for _, name := range []string{"Makefile", "go.mod", "go.sum", "cli", "sql", "supabase", "tests"} {
+		if err := os.Symlink(filepath.Join(Root(), name), filepath.Join(repository, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up, env := filepath.Join(repository, ".stack", "up"), filepath.Join(repository, ".stack", "env")
+
+	type place struct {
+		command string
+		sign    string // the file that says that it is far enough
+		program bool   // the signal goes to the stack's program, and not to what started it
+	}
+	for where, signals := range map[place][]syscall.Signal{
+		{"make stack", env, false}:               {syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL},
+		{"make stack", env, true}:                {syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL},
+		{"make stack", up, false}:                {syscall.SIGTERM, syscall.SIGINT, syscall.SIGKILL},
+		{"go run ./tests/stack/cmd", env, false}: {syscall.SIGTERM, syscall.SIGKILL},
+	} {
+		for _, sig := range signals {
+			t.Run(fmt.Sprintf("%s, %s, program %t, %s", where.command, filepath.Base(where.sign), where.program, sig), func(t *testing.T) {
+				words := strings.Fields(where.command)
+				command := exec.CommandContext(ctx, words[0], words[1:]...)
+				command.Dir = repository
+				command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+				if err := command.Start(); err != nil {
+					t.Fatal(err)
+				}
+				ended := make(chan error, 1)
+				go func() { ended <- command.Wait() }()
+				eventually(t, func() error { _, err := os.Stat(where.sign); return err })
+				started := append(descendants(t, command.Process.Pid), command.Process.Pid)
+				receiver := command.Process.Pid
+				if where.program {
+					content, err := os.ReadFile(up)
+					if err == nil {
+						receiver, err = strconv.Atoi(string(content))
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := syscall.Kill(receiver, sig); err != nil {
+					t.Fatal(err)
+				}
+				wantGone(t, started, temporary)
+				eventually(t, func() error {
+					if _, err := os.Stat(filepath.Dir(up)); !errors.Is(err, fs.ErrNotExist) {
+						return fmt.Errorf(".stack is left behind: %v", err)
+					}
+					return nil
+				})
+				<-ended
+			})
+		}
+	}
 }
 
 func TestCancellingStartInAnyPhaseLeavesNothingBehind(t *testing.T) {
