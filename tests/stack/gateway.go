@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -59,15 +60,16 @@ func (s *Stack) startGateway(postgREST string) (string, error) {
 			// PostgREST 12 sends more than a header in answer to HEAD, which would spoil the next answer.
 			r.Out.Close = r.Out.Method == http.MethodHead
 		},
-		Transport: transport,
-		ErrorLog:  logger,
+		ModifyResponse: withoutOrigin,
+		Transport:      transport,
+		ErrorLog:       logger,
 	}))
 	mux.Handle("/auth/v1/", &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(auth); r.SetXForwarded() },
-		ModifyResponse: rewriteTimes,
+		ModifyResponse: func(r *http.Response) error { return errors.Join(withoutOrigin(r), rewriteTimes(r)) },
 		ErrorLog:       logger,
 	})
-	server := &http.Server{Handler: requireKey(roles, mux), ErrorLog: logger, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: crossOrigin(requireKey(roles, mux)), ErrorLog: logger, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -83,6 +85,34 @@ func (s *Stack) startGateway(postgREST string) (string, error) {
 		return logFile.Close()
 	})
 	return "http://" + listener.Addr().String(), nil
+}
+
+// crossOrigin lets pages of every origin in, as Supabase's gateway does with Kong's cors plugin: a preflight has no key and
+// needs none, and every other answer may be read, a refusal too.
+func crossOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set(allowOrigin, "*")
+		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if wanted := r.Header.Get("Access-Control-Request-Headers"); wanted != "" {
+			w.Header().Set("Access-Control-Allow-Headers", wanted)
+		}
+		w.Header().Set("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT")
+	})
+}
+
+const allowOrigin = "Access-Control-Allow-Origin"
+
+// withoutOrigin drops what the server behind the gateway says of origins: a second value would make browsers refuse both.
+func withoutOrigin(response *http.Response) error {
+	response.Header.Del(allowOrigin)
+	return nil
 }
 
 func requireKey(roles map[string]string, next http.Handler) http.Handler {

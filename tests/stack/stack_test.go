@@ -289,6 +289,31 @@ func TestTheGateway(t *testing.T) {
 		}
 	})
 
+	t.Run("lets a preflight through without a key, and every origin", func(t *testing.T) {
+		for _, c := range []struct {
+			method  string
+			headers []string
+			status  int
+			origin  string
+		}{
+			{http.MethodOptions, []string{"Origin", "https://product.example", "Access-Control-Request-Method", "POST"}, http.StatusOK, "*"},
+			{http.MethodOptions, []string{"Origin", "https://product.example"}, http.StatusUnauthorized, "*"},
+			{http.MethodOptions, []string{"Access-Control-Request-Method", "POST"}, http.StatusUnauthorized, ""},
+			{http.MethodGet, []string{"Origin", "https://product.example"}, http.StatusUnauthorized, "*"},
+			{http.MethodGet, []string{"Origin", "https://product.example", "apikey", s.PublishableKey}, http.StatusOK, "*"},
+		} {
+			for _, path := range []string{"/rest/v1/", "/auth/v1/settings"} {
+				response := send(t, c.method, s.URL+path, "", append(c.headers, "Access-Control-Request-Headers", "apikey,x-client-id")...)
+				if got := response.Header.Values("Access-Control-Allow-Origin"); response.StatusCode != c.status || strings.Join(got, " ") != c.origin {
+					t.Errorf("%s %s %q: %s for the origins %q, want %d for %q", c.method, path, c.headers, response.Status, got, c.status, c.origin)
+				}
+				if got := response.Header.Get("Access-Control-Allow-Headers"); c.method == http.MethodOptions && c.status == http.StatusOK && got != "apikey,x-client-id" {
+					t.Errorf("%s: the preflight allows the headers %q", path, got)
+				}
+			}
+		}
+	})
+
 	t.Run("gives each key its role, and a person theirs", func(t *testing.T) {
 		for name, c := range map[string]struct {
 			url     string
@@ -468,6 +493,17 @@ func get(t *testing.T, url string, headers ...string) (int, string) {
 // ask is get with another method, and with JSON to send.
 func ask(t *testing.T, method, url, body string, headers ...string) (int, string) {
 	t.Helper()
+	response := send(t, method, url, body, headers...)
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(answer)
+}
+
+// send is ask for those who want more of the answer. It is closed when the test ends.
+func send(t *testing.T, method, url, body string, headers ...string) *http.Response {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -480,12 +516,8 @@ func ask(t *testing.T, method, url, body string, headers ...string) (int, string
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(answer)
+	t.Cleanup(func() { response.Body.Close() })
+	return response
 }
 
 func sameJSON(t *testing.T, a, b string) bool {
