@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
-func TestTwoStacksRunAtOnceAndLeaveNothingBehind(t *testing.T) {
+func TestTwo_stacks_run_at_once_and_leave_nothing_behind(t *testing.T) {
 	temporary := ownTempDir(t)
 	stacks := make(chan *Stack)
 	for range 2 {
@@ -81,7 +81,7 @@ func TestTwoStacksRunAtOnceAndLeaveNothingBehind(t *testing.T) {
 	wantGone(t, started, temporary)
 }
 
-func TestAKilledProgramLeavesNothingBehind(t *testing.T) {
+func TestA_killed_program_leaves_nothing_behind(t *testing.T) {
 	temporary := ownTempDir(t)
 	program := exec.Command(os.Args[0])
 	program.Env = append(os.Environ(), startAndWait+"=1")
@@ -109,7 +109,7 @@ func TestAKilledProgramLeavesNothingBehind(t *testing.T) {
 }
 
 // make does not tell its program of an interrupt that only make itself got, and nobody can tell of a kill.
-func TestMakeStackLeavesNothingBehindWhicheverSignalGoesToWhicheverProcess(t *testing.T) {
+func TestMake_stack_leaves_nothing_behind_whichever_signal_goes_to_whichever_process(t *testing.T) {
 	// make and a program that are started in the background may ignore these two. Asking for them here undoes it.
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGHUP)
 	defer stop()
@@ -174,7 +174,7 @@ func TestMakeStackLeavesNothingBehindWhicheverSignalGoesToWhicheverProcess(t *te
 	}
 }
 
-func TestCancellingStartInAnyPhaseLeavesNothingBehind(t *testing.T) {
+func TestCancelling_start_in_any_phase_leaves_nothing_behind(t *testing.T) {
 	for phase, sign := range map[string]string{
 		"initdb":    "postgres/data",
 		"auth":      "auth.log",
@@ -208,7 +208,7 @@ func TestCancellingStartInAnyPhaseLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestAPartThatFailsIsNamedWithWhatItSaid(t *testing.T) {
+func TestA_part_that_fails_is_named_with_what_it_said(t *testing.T) {
 	temporary := ownTempDir(t)
 	t.Setenv("POSTGREST", script(t, t.TempDir(), "postgrest", "echo 'no such luck'; exit 3"))
 	s, err := Start(t.Context())
@@ -222,7 +222,7 @@ func TestAPartThatFailsIsNamedWithWhatItSaid(t *testing.T) {
 	wantGone(t, nil, temporary)
 }
 
-func TestAToolThatIsMissingOrTooOldGivesOneSentence(t *testing.T) {
+func TestA_tool_that_is_missing_or_too_old_gives_one_sentence(t *testing.T) {
 	empty, old, alone := t.TempDir(), t.TempDir(), t.TempDir()
 	script(t, old, "node", "echo v18.20.1")
 	script(t, old, "npm", "")
@@ -239,7 +239,7 @@ func TestAToolThatIsMissingOrTooOldGivesOneSentence(t *testing.T) {
 	}
 }
 
-func TestTheGateway(t *testing.T) {
+func TestThe_gateway_acts_as_the_hosted_one(t *testing.T) {
 	s, err := Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
