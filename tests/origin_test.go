@@ -21,7 +21,7 @@ func TestA_page_of_another_origin_can_send_the_headers_and_read_the_answer(t *te
 	w := newBrowser(t).first()
 	w.open(page.URL)
 
-	// fetch returns the status and the body, as the page may read them.
+	// fetch returns the status and body that the page can read.
 	fetch := func(method, path, body string, headers map[string]string) string {
 		t.Helper()
 		options, err := json.Marshal(map[string]any{"method": method, "headers": headers, "body": body})
@@ -49,8 +49,8 @@ func TestA_page_of_another_origin_can_send_the_headers_and_read_the_answer(t *te
 	}{
 		{"POST", "/rest/v1/rpc/whoami", "{}", headers, "200 ", organization},
 		{"POST", "/rest/v1/deployments", `{"service": "x"}`, without("Content-Profile"), "201 ", ""},
-		{"POST", "/rest/v1/rpc/whoami", "{}", without("apikey"), "401 ", "No API key found in request"}, // says the gateway
-		{"POST", "/rest/v1/rpc/whoami", "{}", without("X-Api-Token"), "401 ", "BBL_INVALID_TOKEN"},      // says the database
+		{"POST", "/rest/v1/rpc/whoami", "{}", without("apikey"), "401 ", "No API key found in request"}, // from the gateway
+		{"POST", "/rest/v1/rpc/whoami", "{}", without("X-Api-Token"), "401 ", "BBL_INVALID_TOKEN"},      // from the database
 		{"POST", "/auth/v1/token?grant_type=password", `{"email": "owner@example.com", "password": "` + password + `"}`, signIn, "200 ", "access_token"},
 		{"POST", "/auth/v1/token?grant_type=password", `{"email": "owner@example.com", "password": "wrong"}`, signIn, "400 ", ""},
 	} {

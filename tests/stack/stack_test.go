@@ -24,7 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// startAndWait, in the environment, makes this test binary a program that only keeps a stack up.
+// startAndWait, in the environment, makes this test binary a program that just keeps a stack up.
 const startAndWait = "BABELON_STACK_START_AND_WAIT"
 
 func TestMain(m *testing.M) {
@@ -108,14 +108,14 @@ func TestA_killed_program_leaves_nothing_behind(t *testing.T) {
 	wantGone(t, started, temporary)
 }
 
-// make does not tell its program of an interrupt that only make itself got, and nobody can tell of a kill.
+// make passes on SIGTERM, but neither SIGINT nor SIGHUP. Nobody can pass on SIGKILL.
 func TestMake_stack_leaves_nothing_behind_whichever_signal_goes_to_whichever_process(t *testing.T) {
-	// make and a program that are started in the background may ignore these two. Asking for them here undoes it.
+	// A shell makes background programs ignore SIGINT, and nohup SIGHUP. Asking for both here undoes that.
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGHUP)
 	defer stop()
 	temporary := ownTempDir(t)
 	t.Setenv("GOTMPDIR", t.TempDir()) // a killed go leaves its own folder
-	repository := t.TempDir()         // as it is, but with a .stack of its own
+	repository := t.TempDir()         // the same files, with a .stack of its own
 	for _, name := range []string{"Makefile", "go.mod", "go.sum", "cli", "sql", "supabase", "tests"} {
 		if err := os.Symlink(filepath.Join(Root(), name), filepath.Join(repository, name)); err != nil {
 			t.Fatal(err)
@@ -125,8 +125,8 @@ func TestMake_stack_leaves_nothing_behind_whichever_signal_goes_to_whichever_pro
 
 	type place struct {
 		command string
-		sign    string // the file that says that it is far enough
-		program bool   // the signal goes to the stack's program, and not to what started it
+		sign    string // the signal is sent once this file exists
+		program bool   // the signal goes to the stack's program, not to the command
 	}
 	for where, signals := range map[place][]syscall.Signal{
 		{"make stack", env, false}:               {syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL},
@@ -491,14 +491,14 @@ func get(t *testing.T, url string, headers ...string) (int, string) {
 	return ask(t, http.MethodGet, url, "", headers...)
 }
 
-// ask is get with another method, and with JSON to send.
+// ask sends JSON with any method.
 func ask(t *testing.T, method, url, body string, headers ...string) (int, string) {
 	t.Helper()
 	status, _, answer := send(t, method, url, body, headers...)
 	return status, answer
 }
 
-// send is ask with the headers of the answer.
+// send is ask that also returns the answer's headers.
 func send(t *testing.T, method, url, body string, headers ...string) (int, http.Header, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -555,8 +555,8 @@ func script(t *testing.T, dir, name, body string) string {
 	return path
 }
 
-// descendants returns the processes that a process has started, and those have started, and so on. It asks
-// each of its threads, since a child belongs to the one that started it.
+// descendants returns a process's children, their children, and so on. It asks each thread of the process, since a child
+// belongs to the thread that started it.
 func descendants(t *testing.T, pid int) []int {
 	t.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -580,7 +580,7 @@ func descendants(t *testing.T, pid int) []int {
 	return all
 }
 
-// wantGone waits until none of the processes runs and the folder is empty.
+// wantGone waits until all the processes have ended and the folder is empty.
 func wantGone(t *testing.T, processes []int, dir string) {
 	t.Helper()
 	eventually(t, func() error {
@@ -597,8 +597,8 @@ func wantGone(t *testing.T, processes []int, dir string) {
 	})
 }
 
-// eventually waits until the condition holds, for as long as for a part of the stack to start. Then it fails the test with
-// the condition's last complaint.
+// eventually waits for a condition, as long as for a part of the stack to start. If it never holds, the test fails with the
+// condition's last error.
 func eventually(t *testing.T, condition func() error) {
 	t.Helper()
 	if err := poll(t.Context(), &process{}, func(context.Context) error { return condition() }); err != nil {

@@ -1,8 +1,8 @@
 // Command cmd keeps a stack up for development until it is interrupted, and leaves nothing behind, however it ends.
 //
-//	.stack/up   is there from the start. The stack ends when it goes. make removes it when make is interrupted: it is its
-//	            target, and make passes no SIGINT or SIGHUP on to the program that it waits for.
-//	.stack/env  has the addresses and keys, once everything is ready.
+//	.stack/up   exists from the start. The stack ends when this file goes. An interrupted make removes it, because the file is
+//	            make's target; make passes no SIGINT or SIGHUP on to the program that it waits for.
+//	.stack/env  holds the addresses and keys, once everything is ready.
 package main
 
 import (
@@ -46,7 +46,7 @@ func run(ctx context.Context) (err error) {
 	if err := os.WriteFile(up, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
 		return err
 	}
-	// Not the folder of a stack that was started here since.
+	// A stack that was started here since keeps its folder.
 	sweep, err := stack.AtExit(fmt.Sprintf(`case "$(cat "$0/up")" in %d|"") rm -rf "$0" ;; esac`, os.Getpid()), dir)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func run(ctx context.Context) (err error) {
 	return nil
 }
 
-// createOrganization signs the owner up and makes an organization of theirs. Returns its id.
+// createOrganization signs the owner up and makes their organization. Returns its id.
 func createOrganization(ctx context.Context, project *stack.Stack) (string, error) {
 	owner, err := project.SignUp(ctx, email, password)
 	if err != nil {
