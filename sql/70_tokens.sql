@@ -127,6 +127,8 @@ declare
   organization uuid;
   revoked      babelon_private.api_token_summaries;
 begin
+  perform babelon_private.require_current_session();
+
   -- Unknown, or another organization's: the same answer.
   select t.organization_id into organization
     from babelon_private.api_tokens t
@@ -149,6 +151,9 @@ begin
   select * into revoked
     from babelon_private.api_token_summaries s
    where s.client_id = revoke_api_token.client_id;
+  if not found then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
+  end if;
   return revoked;
 end
 $$;

@@ -961,17 +961,16 @@ begin
 end
 $$;
 
--- The guard of everything that changes something in an organization.
+-- The guard of everything that changes something in an organization. The session comes first: somebody whose account is
+-- gone is told so, and not that the organization is.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  organization constant uuid := babelon_private.require_role(organization_id, minimum_role);
 begin
   perform babelon_private.require_current_session();
-  return organization;
+  return babelon_private.require_role(organization_id, minimum_role);
 end
 $$;
 
@@ -1016,6 +1015,9 @@ begin
   perform babelon_private.require_name(name);
 
   update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+  if not found then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
+  end if;
 
   select * into renamed from babelon.organizations o where o.id = organization;
   return renamed;
@@ -1030,8 +1032,13 @@ as $$
 declare
   organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
 begin
+  -- As in authorize_member_change: the caller may have been demoted while waiting.
+  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  perform babelon_private.require_role(organization, 'owner');
+
   delete from babelon_private.organizations o where o.id = organization;
-exception when foreign_key_violation then
+  set constraints all immediate;  -- what the project defers to the commit, too
+exception when foreign_key_violation or restrict_violation then  -- the second from PostgreSQL 18 on
   perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
     'Delete that first; or let the project''s operator do it.');
 end
@@ -1108,8 +1115,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   caller   constant uuid := babelon_private.caller_user_id();
-  -- Everybody can leave.
-  leaving  constant boolean := new_role is null and (user_id = caller or exists (
+  -- Everybody can leave. To leave, one's own email means oneself, whoever else has it.
+  leaving  constant boolean := new_role is null and num_nonnulls(email, user_id) = 1 and (user_id = caller or exists (
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
 begin
@@ -1118,7 +1125,7 @@ begin
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
       'A member added by a leaked token would outlive its revocation. Sign in.');
   end if;
-  person := babelon_private.find_person(email, user_id, organization);
+  person := case when leaving then caller else babelon_private.find_person(email, user_id, organization) end;
   if person is null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
@@ -1126,7 +1133,7 @@ begin
   -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
   update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
-  perform babelon_private.require_role(organization, case when leaving and person = caller then 'viewer' else 'admin' end::babelon.member_role);
+  perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role
     from babelon_private.memberships m
@@ -1322,6 +1329,8 @@ declare
   organization uuid;
   revoked      babelon_private.api_token_summaries;
 begin
+  perform babelon_private.require_current_session();
+
   -- Unknown, or another organization's: the same answer.
   select t.organization_id into organization
     from babelon_private.api_tokens t
@@ -1344,6 +1353,9 @@ begin
   select * into revoked
     from babelon_private.api_token_summaries s
    where s.client_id = revoke_api_token.client_id;
+  if not found then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
+  end if;
   return revoked;
 end
 $$;
