@@ -63,7 +63,7 @@ $$;
 -- Tokens and the service role have no session, and pass.
 create function babelon_private.require_current_session()
 returns void
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -75,11 +75,13 @@ begin
     return;
   end if;
 
-  current := exists (
-    select from auth.users u
-     where u.id = person
-       and u.deleted_at is null
-       and (u.banned_until is null or u.banned_until <= now()));
+  -- Locked, so that the account stays until the change is made. Deleting it locks it first too, so neither waits for the other.
+  perform from auth.users u
+    where u.id = person
+      and u.deleted_at is null
+      and (u.banned_until is null or u.banned_until <= now())
+      for key share;
+  current := found;
   -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
   if session_id is not null and to_regclass('auth.sessions') is not null then
     current := current and exists (
@@ -103,7 +105,7 @@ $$;
 
 create function babelon_private.require_person()
 returns uuid
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -123,7 +125,7 @@ $$;
 -- gone is told so, and not that the organization is.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -146,12 +148,8 @@ declare
 begin
   perform babelon_private.require_name(name);
 
-  begin
-    insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
-    insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
-  exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
-  end;
+  insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
+  insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
 
   select * into made from babelon.organizations o where o.id = new_id;
   return made;

@@ -906,7 +906,7 @@ $$;
 -- Tokens and the service role have no session, and pass.
 create function babelon_private.require_current_session()
 returns void
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -918,11 +918,13 @@ begin
     return;
   end if;
 
-  current := exists (
-    select from auth.users u
-     where u.id = person
-       and u.deleted_at is null
-       and (u.banned_until is null or u.banned_until <= now()));
+  -- Locked, so that the account stays until the change is made. Deleting it locks it first too, so neither waits for the other.
+  perform from auth.users u
+    where u.id = person
+      and u.deleted_at is null
+      and (u.banned_until is null or u.banned_until <= now())
+      for key share;
+  current := found;
   -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
   if session_id is not null and to_regclass('auth.sessions') is not null then
     current := current and exists (
@@ -946,7 +948,7 @@ $$;
 
 create function babelon_private.require_person()
 returns uuid
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -966,7 +968,7 @@ $$;
 -- gone is told so, and not that the organization is.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -989,12 +991,8 @@ declare
 begin
   perform babelon_private.require_name(name);
 
-  begin
-    insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
-    insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
-  exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
-  end;
+  insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
+  insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
 
   select * into made from babelon.organizations o where o.id = new_id;
   return made;
@@ -1286,7 +1284,7 @@ begin
     returning t.client_id, t.name, t.role, t.organization_id, t.created_at
          into made.client_id, made.name, made.role, made.organization_id, made.created_at;
   exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or your account has just been deleted');
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
   end;
   if made.client_id is null then
     perform babelon_private.raise_error('BBL_CONFLICT', 'request_id was used for another token', 'Send a new request_id.');
@@ -1343,13 +1341,9 @@ begin
   end if;
   perform babelon_private.require_manager(organization);
 
-  begin
-    update babelon_private.api_tokens t
-       set revoked_at = clock_timestamp(), revoked_by = babelon_private.caller_user_id()
-     where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
-  exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
-  end;
+  update babelon_private.api_tokens t
+     set revoked_at = clock_timestamp(), revoked_by = babelon_private.caller_user_id()
+   where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
 
   select * into revoked
     from babelon_private.api_token_summaries s
