@@ -74,12 +74,16 @@ insert,update,delete babelon.organizations                 | -    | -    -    - 
 insert,update,delete babelon.members                       | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 trigger babelon.organizations                              | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
 trigger babelon.members                                    | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
-select (select id, name, created_at from babelon_private.organizations) | - | B    A    A    A    A    A    A    | A    A    A    gone B    | A+B
-select babelon_private.memberships                         | -    | B    4A   4A   4A   4A   4A   4A   | 4A   4A   4A   gone B    | 4A+B
-references babelon_private.organizations                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-references babelon_private.memberships                     | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-insert,update,delete,truncate,trigger babelon_private.organizations | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
-insert,update,delete,truncate,trigger babelon_private.memberships   | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+select babelon_private.own_organizations                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+select babelon_private.own_memberships                     | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+select,insert,update,delete babelon_private.organizations  | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+select,insert,update,delete babelon_private.memberships    | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+trigger babelon_private.organizations                      | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+trigger babelon_private.memberships                        | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+references babelon_private.own_organizations                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+references babelon_private.own_memberships | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.own_organizations | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.own_memberships | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
 
 -- Of nobody's: tokens, their hashes, and what they were used for.
 select,references babelon_private.api_tokens               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
@@ -108,7 +112,6 @@ call babelon_private.remove_member({viewer}, {A}, null)    | auth | 404  null ro
 call babelon_private.generate_api_token('x', {A}, 'admin', null) | auth | 404  role role A    A    over 2fa  | role role A    gone 404  | A
 call babelon_private.list_api_tokens({A})                  | auth | 404  5A   5A   5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
 call babelon_private.revoke_api_token({token})             | auth | 404  role role A    A    over 2fa  | role role A    gone 404  | A
-call babelon_private.member_email({user}) = {viewer}       | -    | null true true true true true true | true true true gone null | true
 
 -- What runs inside those only, and what is the operator's.
 call babelon_private.require_role({A}, 'viewer')           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
@@ -268,7 +271,7 @@ insert into placeholders values
 -- The operator's table.
 create schema babelon_example;
 create table babelon_example.notes (
-  tenant_id uuid not null default babelon.tenant_id() references babelon_private.organizations (id) on delete cascade,
+  tenant_id uuid not null default babelon.tenant_id() references babelon_private.own_organizations (id) on delete cascade,
   body      text
 );
 alter table babelon_example.notes enable row level security;

@@ -86,7 +86,7 @@ func (b *bench) anotherDatabase(ctx context.Context, name string, tokens int) er
 func (b *bench) listTime(ctx context.Context, tokens int) (float64, error) {
 	var organization string
 	err := b.db.QueryRow(ctx, `
-		with made as (insert into babelon_private.organizations (name) values ('listed') returning id)
+		with made as (insert into babelon_private.own_organizations (name) values ('listed') returning id)
 		insert into babelon_private.api_tokens (organization_id, client_id, secret_hash, name, role)
 		select made.id, public.id_of($1 * 10 + 300000000 + n), sha256('x'), 'listed', 'member'
 		  from made, generate_series(1, $1) n returning organization_id`, tokens).Scan(&organization)
