@@ -20,6 +20,7 @@ declare
   api_token constant text := headers ->> 'x-api-token';
   tenant_id constant text := headers ->> 'x-tenant-id';
   token     record;
+  recorded  boolean;
   setting   text;
 begin
   if client_id is null and api_token is null then
@@ -45,10 +46,7 @@ begin
 
   -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
   -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
-  if babelon_private.usage_is_journalled() and not pg_is_in_recovery() then
-    setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
-      || case when token.revoked_at is null then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
-  end if;
+  recorded := babelon_private.record_use(token.id, token.revoked_at is null);
   if token.revoked_at is not null then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
@@ -56,10 +54,6 @@ begin
   if lower(tenant_id) <> token.organization_id::text then
     perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
       'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
-  end if;
-
-  if not babelon_private.usage_is_journalled() and current_setting('transaction_read_only') = 'off' then
-    perform babelon_private.count_use(token.id);
   end if;
 
   setting := set_config('request.headers',   replace(raw, api_token, ''), true);
