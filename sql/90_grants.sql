@@ -51,5 +51,5 @@ grant execute on function babelon_private.member_email(uuid)
   to authenticated, service_role, babelon_token;
 
 -- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
--- NOTE: raise_error, caller_kind, require_role, lock_member, usage_is_journalled, count_use, collect_usage, random_hex, is_name and
--- forbid_unrevoking run only inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.
+-- NOTE: raise_error, caller_kind, require_role, lock_member, usage_is_journalled, record_use, read_usage_journal, fold_usage,
+-- flush_usage_journal, restart_usage_journal, collect_usage, random_hex, is_name and forbid_unrevoking run only inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.

@@ -993,7 +993,7 @@ begin
   -- Within a budget that takes a fraction of a second; and whatever is wrong with the journal, the list is there.
   if current_setting('transaction_read_only') = 'off' then
     begin
-      perform babelon_private.collect_usage(max_bytes => 64 << 20, max_messages => 20000);
+      perform babelon_private.collect_usage(max_bytes => 64 << 20, max_messages => 10000);
     exception when others or query_canceled then  -- by statement_timeout, too
       raise warning 'collecting usage failed: %', sqlerrm;
     end;
@@ -1240,5 +1240,5 @@ grant execute on function babelon_private.member_email(uuid)
   to authenticated, service_role, babelon_token;
 
 -- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
--- NOTE: raise_error, caller_kind, require_role, lock_member, usage_is_journalled, count_use, collect_usage, random_hex, is_name and
--- forbid_unrevoking run only inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.
+-- NOTE: raise_error, caller_kind, require_role, lock_member, usage_is_journalled, record_use, read_usage_journal, fold_usage,
+-- flush_usage_journal, restart_usage_journal, collect_usage, random_hex, is_name and forbid_unrevoking run only inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.

@@ -106,7 +106,11 @@ call babelon_private.require_role({A}, 'viewer')           | -    | -    -    - 
 call babelon_private.lock_member({viewer}, {A}, null)      | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_kind()                         | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.count_use(gen_random_uuid())          | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.record_use(gen_random_uuid(), true)   | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.read_usage_journal('x', null, null)   | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.fold_usage('x', null, null)           | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.flush_usage_journal()                 | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.restart_usage_journal()               | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.is_name('x')                          | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.raise_error('BBL_FORBIDDEN', 'x')     | -    | -    -    -    -    -    | -    -    -    gone -    | -
