@@ -295,7 +295,7 @@ $$;
 -- Bounded        Decoding begins at restart_lsn: up to 15 seconds back on a busy server, or before an old transaction
 --                that has written. With max_bytes it reads at most so much log, and leaves the rest to a scheduler's
 --                collection without bounds, which also replaces a lost slot. When none has come for five minutes, it
---                reads four times as much.
+--                reads eight times as much.
 -- Definer, so that a scheduler's role needs nothing but EXECUTE.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
@@ -325,7 +325,7 @@ begin
   if slot.wal_status is null or slot.wal_status = 'lost' then
     return case when journal.id and max_bytes is null then babelon_private.restart_usage_journal() else journal.as_of end;
   elsif journal.as_of < clock_timestamp() - interval '5 minutes' then
-    max_bytes := 4 * max_bytes;
+    max_bytes := 8 * max_bytes;
   end if;
 
   asked_at := clock_timestamp();
