@@ -11,17 +11,20 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
 )
 
-// startAndWait, in the environment, makes this test binary a program that only keeps a stack up.
+// startAndWait, in the environment, makes this test binary a program that just keeps a stack up.
 const startAndWait = "BABELON_STACK_START_AND_WAIT"
 
 func TestMain(m *testing.M) {
@@ -37,7 +40,7 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
-func TestTwoStacksRunAtOnceAndLeaveNothingBehind(t *testing.T) {
+func TestTwo_stacks_run_at_once_and_leave_nothing_behind(t *testing.T) {
 	temporary := ownTempDir(t)
 	stacks := make(chan *Stack)
 	for range 2 {
@@ -78,7 +81,7 @@ func TestTwoStacksRunAtOnceAndLeaveNothingBehind(t *testing.T) {
 	wantGone(t, started, temporary)
 }
 
-func TestAKilledProgramLeavesNothingBehind(t *testing.T) {
+func TestA_killed_program_leaves_nothing_behind(t *testing.T) {
 	temporary := ownTempDir(t)
 	program := exec.Command(os.Args[0])
 	program.Env = append(os.Environ(), startAndWait+"=1")
@@ -105,7 +108,73 @@ func TestAKilledProgramLeavesNothingBehind(t *testing.T) {
 	wantGone(t, started, temporary)
 }
 
-func TestCancellingStartInAnyPhaseLeavesNothingBehind(t *testing.T) {
+// make passes on SIGTERM, but neither SIGINT nor SIGHUP. Nobody can pass on SIGKILL.
+func TestMake_stack_leaves_nothing_behind_whichever_signal_goes_to_whichever_process(t *testing.T) {
+	// A shell makes background programs ignore SIGINT, and nohup SIGHUP. Asking for both here undoes that.
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGHUP)
+	defer stop()
+	temporary := ownTempDir(t)
+	t.Setenv("GOTMPDIR", t.TempDir()) // a killed go leaves its own folder
+	repository := t.TempDir()         // the same files, with a .stack of its own
+	for _, name := range []string{"Makefile", "go.mod", "go.sum", "cli", "sql", "supabase", "tests"} {
+		if err := os.Symlink(filepath.Join(Root(), name), filepath.Join(repository, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up, env := filepath.Join(repository, ".stack", "up"), filepath.Join(repository, ".stack", "env")
+
+	type place struct {
+		command string
+		sign    string // the signal is sent once this file exists
+		program bool   // the signal goes to the stack's program, not to the command
+	}
+	for where, signals := range map[place][]syscall.Signal{
+		{"make stack", env, false}:               {syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL},
+		{"make stack", env, true}:                {syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL},
+		{"make stack", up, false}:                {syscall.SIGTERM, syscall.SIGINT, syscall.SIGKILL},
+		{"go run ./tests/stack/cmd", env, false}: {syscall.SIGTERM, syscall.SIGKILL},
+	} {
+		for _, sig := range signals {
+			t.Run(fmt.Sprintf("%s, %s, program %t, %s", where.command, filepath.Base(where.sign), where.program, sig), func(t *testing.T) {
+				words := strings.Fields(where.command)
+				command := exec.CommandContext(ctx, words[0], words[1:]...)
+				command.Dir = repository
+				command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+				if err := command.Start(); err != nil {
+					t.Fatal(err)
+				}
+				ended := make(chan error, 1)
+				go func() { ended <- command.Wait() }()
+				eventually(t, func() error { _, err := os.Stat(where.sign); return err })
+				started := append(descendants(t, command.Process.Pid), command.Process.Pid)
+				receiver := command.Process.Pid
+				if where.program {
+					content, err := os.ReadFile(up)
+					if err == nil {
+						receiver, err = strconv.Atoi(string(content))
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := syscall.Kill(receiver, sig); err != nil {
+					t.Fatal(err)
+				}
+				wantGone(t, started, temporary)
+				eventually(t, func() error {
+					left, err := filepath.Glob(filepath.Dir(up))
+					if left != nil {
+						err = errors.New(".stack is left behind")
+					}
+					return err
+				})
+				<-ended
+			})
+		}
+	}
+}
+
+func TestCancelling_start_in_any_phase_leaves_nothing_behind(t *testing.T) {
 	for phase, sign := range map[string]string{
 		"initdb":    "postgres/data",
 		"auth":      "auth.log",
@@ -139,7 +208,7 @@ func TestCancellingStartInAnyPhaseLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestAPartThatFailsIsNamedWithWhatItSaid(t *testing.T) {
+func TestA_part_that_fails_is_named_with_what_it_said(t *testing.T) {
 	temporary := ownTempDir(t)
 	t.Setenv("POSTGREST", script(t, t.TempDir(), "postgrest", "echo 'no such luck'; exit 3"))
 	s, err := Start(t.Context())
@@ -153,7 +222,7 @@ func TestAPartThatFailsIsNamedWithWhatItSaid(t *testing.T) {
 	wantGone(t, nil, temporary)
 }
 
-func TestAToolThatIsMissingOrTooOldGivesOneSentence(t *testing.T) {
+func TestA_tool_that_is_missing_or_too_old_gives_one_sentence(t *testing.T) {
 	empty, old, alone := t.TempDir(), t.TempDir(), t.TempDir()
 	script(t, old, "node", "echo v18.20.1")
 	script(t, old, "npm", "")
@@ -170,7 +239,7 @@ func TestAToolThatIsMissingOrTooOldGivesOneSentence(t *testing.T) {
 	}
 }
 
-func TestTheGateway(t *testing.T) {
+func TestThe_gateway_acts_as_the_hosted_one(t *testing.T) {
 	s, err := Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -216,6 +285,31 @@ func TestTheGateway(t *testing.T) {
 				status, body := get(t, s.URL+path, c.headers...)
 				if status != http.StatusUnauthorized || !sameJSON(t, body, c.want) {
 					t.Errorf("%s with %d headers: %d %s", path, len(c.headers)/2, status, body)
+				}
+			}
+		}
+	})
+
+	t.Run("lets a preflight through without a key, and every origin", func(t *testing.T) {
+		for _, c := range []struct {
+			method  string
+			headers []string
+			status  int
+			origin  string
+		}{
+			{http.MethodOptions, []string{"Origin", "https://product.example", "Access-Control-Request-Method", "POST"}, http.StatusOK, "*"},
+			{http.MethodOptions, []string{"Origin", "https://product.example"}, http.StatusUnauthorized, "*"},
+			{http.MethodOptions, []string{"Access-Control-Request-Method", "POST"}, http.StatusUnauthorized, ""},
+			{http.MethodGet, []string{"Origin", "https://product.example"}, http.StatusUnauthorized, "*"},
+			{http.MethodGet, []string{"Origin", "https://product.example", "apikey", s.PublishableKey}, http.StatusOK, "*"},
+		} {
+			for _, path := range []string{"/rest/v1/", "/auth/v1/settings"} {
+				status, header, _ := send(t, c.method, s.URL+path, "", append(c.headers, "Access-Control-Request-Headers", "apikey,x-client-id")...)
+				if got := header.Values("Access-Control-Allow-Origin"); status != c.status || strings.Join(got, " ") != c.origin {
+					t.Errorf("%s %s %q: %d for the origins %q, want %d for %q", c.method, path, c.headers, status, got, c.status, c.origin)
+				}
+				if got := header.Get("Access-Control-Allow-Headers"); c.method == http.MethodOptions && c.status == http.StatusOK && got != "apikey,x-client-id" {
+					t.Errorf("%s: the preflight allows the headers %q", path, got)
 				}
 			}
 		}
@@ -286,6 +380,51 @@ func TestTheGateway(t *testing.T) {
 		}
 	})
 
+	t.Run("keeps a session in auth.sessions from sign-in to sign-out", func(t *testing.T) {
+		db, err := pgx.Connect(t.Context(), s.DatabaseURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close(context.Background())
+		want := func(step, accessToken string, want int) {
+			t.Helper()
+			var claims struct {
+				jwt.RegisteredClaims
+				SessionID string `json:"session_id"`
+			}
+			if _, _, err := jwt.NewParser().ParseUnverified(accessToken, &claims); err != nil {
+				t.Fatalf("%s: %v", step, err)
+			}
+			var rows int
+			if err := db.QueryRow(t.Context(), "select count(*) from auth.sessions where id = $1 and user_id = $2 and aal = 'aal1'",
+				claims.SessionID, claims.Subject).Scan(&rows); err != nil || rows != want {
+				t.Errorf("%s: auth.sessions has %d rows of this session, want %d: %v", step, rows, want, err)
+			}
+		}
+		signIn := func(grant, body string) (session struct {
+			AccessToken  string `json:"access_token"`
+			RefreshToken string `json:"refresh_token"`
+		}) {
+			t.Helper()
+			status, answer := ask(t, http.MethodPost, s.URL+"/auth/v1/token?grant_type="+grant, body, "apikey", s.PublishableKey)
+			if err := json.Unmarshal([]byte(answer), &session); err != nil || status != http.StatusOK {
+				t.Fatalf("%s: %d %s", grant, status, answer)
+			}
+			return session
+		}
+		want("signed up", person.AccessToken, 1)
+		session := signIn("password", `{"email": "person@example.com", "password": "correct horse"}`)
+		want("signed in", session.AccessToken, 1)
+		session = signIn("refresh_token", `{"refresh_token": "`+session.RefreshToken+`"}`)
+		want("refreshed", session.AccessToken, 1)
+		if status, answer := ask(t, http.MethodPost, s.URL+"/auth/v1/logout?scope=local", "",
+			"apikey", s.PublishableKey, "Authorization", "Bearer "+session.AccessToken); status != http.StatusNoContent {
+			t.Errorf("signing out: %d %s", status, answer)
+		}
+		want("signed out", session.AccessToken, 0)
+		want("the session from signing up", person.AccessToken, 1)
+	})
+
 	t.Run("no log holds a key, a session or a password", func(t *testing.T) {
 		logs, err := filepath.Glob(filepath.Join(s.Dir, "*.log"))
 		if err != nil || len(logs) < 4 {
@@ -316,10 +455,13 @@ func TestTheGateway(t *testing.T) {
 			}
 			defer db.Close(context.Background())
 			for question, want := range map[string]string{
-				"select concat_ws(' ', rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls) from pg_roles where rolname = current_user": "f t t t t",
-				"select concat_ws(' ', has_table_privilege('auth.users', 'select'), has_table_privilege('auth.users', 'references'))":                  "t t",
-				"select count(*)::text from pg_namespace where nspname = 'supabase_migrations'":                                                        "0",
-				"select coalesce(auth.uid()::text, 'nobody')":                                                                                          "nobody",
+				"select concat_ws(' ', rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls) from pg_roles where rolname = current_user":               "f t t t t",
+				"select concat_ws(' ', has_table_privilege('auth.users', 'select'), has_table_privilege('auth.users', 'references'))":                                "t t",
+				"select count(*)::text from pg_namespace where nspname = 'supabase_migrations'":                                                                      "0",
+				"select coalesce(auth.uid()::text, 'nobody')":                                                                                                        "nobody",
+				"select count(instance_id)::text from auth.users where is_sso_user or is_anonymous":                                                                  "0",
+				"select string_agg(indexname, ' ' order by indexname) from pg_indexes where indexname in ('users_email_partial_key', 'users_instance_id_email_idx')": "users_email_partial_key users_instance_id_email_idx",
+				"select count(*)::text from auth.mfa_factors f join auth.sessions s using (user_id) where s.aal = 'aal2' and f.status = 'verified'":                  "0",
 			} {
 				var got string
 				if err := db.QueryRow(t.Context(), question).Scan(&got); err != nil || got != want {
@@ -330,6 +472,15 @@ func TestTheGateway(t *testing.T) {
 				alter role authenticator set pgrst.db_pre_request = 'mine.check'; rollback`, pgx.QueryExecModeSimpleProtocol); err != nil {
 				t.Error(err)
 			}
+			// A column's default and a policy call these for a role that may not use schema auth.
+			if _, err := db.Exec(t.Context(), `begin; create role stranger; grant stranger to postgres; create schema mine; grant usage on schema mine to stranger;
+				create table mine.notes (author uuid default auth.uid()); alter table mine.notes enable row level security;
+				create policy notes_insert_stranger on mine.notes for insert to stranger
+					with check (author is null and auth.uid() is null and auth.role() is null and auth.email() is null);
+				grant insert on mine.notes to stranger; set local role stranger; insert into mine.notes default values; rollback`,
+				pgx.QueryExecModeSimpleProtocol); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }
@@ -337,10 +488,24 @@ func TestTheGateway(t *testing.T) {
 // get returns the status and the body of a GET with these headers, names and values in turn.
 func get(t *testing.T, url string, headers ...string) (int, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	return ask(t, http.MethodGet, url, "", headers...)
+}
+
+// ask sends JSON with any method.
+func ask(t *testing.T, method, url, body string, headers ...string) (int, string) {
+	t.Helper()
+	status, _, answer := send(t, method, url, body, headers...)
+	return status, answer
+}
+
+// send is ask that also returns the answer's headers.
+func send(t *testing.T, method, url, body string, headers ...string) (int, http.Header, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
@@ -349,11 +514,11 @@ func get(t *testing.T, url string, headers ...string) (int, string) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response.StatusCode, string(body)
+	return response.StatusCode, response.Header, string(answer)
 }
 
 func sameJSON(t *testing.T, a, b string) bool {
@@ -390,8 +555,8 @@ func script(t *testing.T, dir, name, body string) string {
 	return path
 }
 
-// descendants returns the processes that a process has started, and those have started, and so on. It asks
-// each of its threads, since a child belongs to the one that started it.
+// descendants returns a process's children, their children, and so on. It asks each thread of the process, since a child
+// belongs to the thread that started it.
 func descendants(t *testing.T, pid int) []int {
 	t.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -415,7 +580,7 @@ func descendants(t *testing.T, pid int) []int {
 	return all
 }
 
-// wantGone waits until none of the processes runs and the folder is empty.
+// wantGone waits until all the processes have ended and the folder is empty.
 func wantGone(t *testing.T, processes []int, dir string) {
 	t.Helper()
 	eventually(t, func() error {
@@ -432,8 +597,8 @@ func wantGone(t *testing.T, processes []int, dir string) {
 	})
 }
 
-// eventually waits until the condition holds, for as long as for a part of the stack to start. Then it fails the test with
-// the condition's last complaint.
+// eventually waits for a condition, as long as for a part of the stack to start. If it never holds, the test fails with the
+// condition's last error.
 func eventually(t *testing.T, condition func() error) {
 	t.Helper()
 	if err := poll(t.Context(), &process{}, func(context.Context) error { return condition() }); err != nil {

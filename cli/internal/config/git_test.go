@@ -10,7 +10,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/config"
 )
 
-func TestAFileThatGitTracksIsWarnedAbout(t *testing.T) {
+func TestA_file_that_git_tracks_is_warned_about(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git makes the work tree for this test")
 	}
@@ -46,14 +46,5 @@ func TestAFileThatGitTracksIsWarnedAbout(t *testing.T) {
 	git("add", "service/"+config.FileName)
 	if got := warnings(); len(got) != 1 || !strings.Contains(got[0], "git rm --cached") {
 		t.Errorf("after git add: %q", got)
-	}
-}
-
-func TestALinkedWorkTreeHasItsIndexElsewhere(t *testing.T) {
-	root := t.TempDir()
-	write(t, filepath.Join(root, ".git"), "gitdir: ../main/.git/worktrees/linked\n")
-	got, gitDir, ok := config.WorkTree(root)
-	if want := filepath.Join(filepath.Dir(root), "main/.git/worktrees/linked"); !ok || got != root || gitDir != want {
-		t.Errorf("got %s, %s, %t", got, gitDir, ok)
 	}
 }
