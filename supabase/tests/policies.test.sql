@@ -126,7 +126,6 @@ call babelon_private.request_has_pair()                    | -    | -    -    - 
 call babelon_private.raise_error('BBL_CONFLICT', 'x')      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_kind()                         | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.count_use(gen_random_uuid())          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.is_name('x')                          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
@@ -134,6 +133,11 @@ call babelon_private.collect_usage()                       | -    | -    -    - 
 call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.create_usage_slot()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.record_use(gen_random_uuid(), true)   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.read_usage_journal('x', null, null)   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.fold_usage('x', null, null)           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.flush_usage_journal()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.restart_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 
 -- Settings made by hand make nobody a token, and no token another one.
 call (select babelon.tenant_id() from set_config('babelon.tenant_id', {B}, true)) | null | null null null null null null null | A A A gone B | null
