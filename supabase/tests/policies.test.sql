@@ -103,6 +103,8 @@ trigger babelon_private.api_token_summaries                | -    | -    -    - 
 call babelon_private.authenticate_request()                | null | null null null null null null null | null null null gone null | null
 call babelon_private.verify_request()                      | false | false false false false false false false | false false false gone false | false
 call (babelon_private.caller_roles()).role                 | 0    | owner viewer member admin owner owner owner | viewer member admin gone admin | 0
+call (select count(*) from babelon_private.caller_organizations() where id::text in ({A}, {B})) | - | 1 1 1 1 1 1 1 | 1 1 1 gone 1 | 2
+call (select count(*) from babelon_private.caller_members() where organization_id::text = {A}) | - | 0 4 4 4 4 4 4 | 4 4 4 gone 0 | 4
 call (babelon_private.whoami()).kind                       | auth | user user user user user user user | token token token gone token | service
 call babelon_private.create_organization('Babelon test A') | auth | A    A    A    A    A    over 2fa  | role role role gone role | role
 call babelon_private.rename_organization({A}, 'Babelon test A') | auth | 404  role role A    A    over 2fa  | role role role gone 404  | A
@@ -115,6 +117,9 @@ call babelon_private.revoke_api_token({token})             | auth | 404  role ro
 
 -- What runs inside those only, and what is the operator's.
 call babelon_private.require_role({A}, 'viewer')           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_own_organizations()           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.keeps_organizations()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.revoke_organization({A})              | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.require_manager({A}, 'viewer')        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.require_person()                      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.require_current_session()             | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
@@ -129,7 +134,6 @@ call babelon_private.request_has_pair()                    | -    | -    -    - 
 call babelon_private.raise_error('BBL_CONFLICT', 'x')      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_kind()                         | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.count_use(gen_random_uuid())          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.is_name('x')                          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
@@ -137,6 +141,11 @@ call babelon_private.collect_usage()                       | -    | -    -    - 
 call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.create_usage_slot()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.record_use(gen_random_uuid(), true)   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.read_usage_journal('x', null, null)   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.fold_usage('x', null, null)           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.flush_usage_journal()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.restart_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 
 -- Settings made by hand make nobody a token, and no token another one.
 call (select babelon.tenant_id() from set_config('babelon.tenant_id', {B}, true)) | null | null null null null null null null | A A A gone B | null
@@ -377,9 +386,9 @@ select set_eq($$
              union select prorettype from pg_proc  where pronamespace = 'babelon'::regnamespace)
    group by t.oid
 $$, $$ values
-  ('babelon.organizations',  'id name role created_at'),
-  ('babelon.members',        'organization_id user_id email role created_at'),
-  ('babelon.identity',       'kind organization_id organization_name role client_id token_name user_id email'),
+  ('babelon.organizations',  'id name role'),
+  ('babelon.members',        'organization_id user_id email role'),
+  ('babelon.identity',       'kind organization_id organization_name role client_id token_name user_id email keeps_organizations'),
   ('babelon_private.api_token_summaries', 'organization_id client_id name role state created_at created_by created_by_role created_by_email last_used_at uses last_denied_at denials usage_as_of revoked_at'),
   ('babelon.api_token_pair', 'client_id api_token name role organization_id created_at'),
   ('uuid', null), ('void', null)
