@@ -193,14 +193,14 @@ func TestAn_organization_whose_last_owners_account_is_gone_can_be_given_another(
 	} {
 		t.Run(name, func(t *testing.T) {
 			owner, admin, second, member := newAccount(t, nil), newAccount(t, nil), newAccount(t, nil), newAccount(t, nil)
-			abandoned := func() (organization string, take func(who caller, new stack.User) answer) {
+			abandoned := func() (organization string, take func(who caller, owner stack.User) answer) {
 				organization = ownedBy(t, owner)
 				join(t, organization, admin, "admin")
 				join(t, organization, second, "admin")
 				join(t, organization, member, "member")
-				return organization, func(who caller, new stack.User) answer {
+				return organization, func(who caller, owner stack.User) answer {
 					t.Helper()
-					return who.rpc(t, "set_member", args{"user_id": new.ID, "role": "owner", "organization_id": organization})
+					return who.rpc(t, "set_member", args{"user_id": owner.ID, "role": "owner", "organization_id": organization})
 				}
 			}
 			_, take := abandoned()
