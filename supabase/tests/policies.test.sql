@@ -410,7 +410,7 @@ select set_eq(
   array['BBL_UNAUTHENTICATED'], 'a JWT that names the role of tokens is nobody''s, whatever it asks for');
 
 -- Data of an operator's that does not go with its organization. PostgreSQL 18 has an error of its own for it.
-create table babelon_example.invoices (tenant_id uuid not null references babelon_private.organizations (id) on delete restrict);
+create table babelon_example.invoices (tenant_id uuid not null references babelon_private.own_organizations (id) on delete restrict);
 insert into babelon_example.invoices select value::uuid from placeholders where name = 'B';
 select is(pg_temp.attempt('outsider', 'select babelon.delete_organization({B})'), 'BBL_CONFLICT',
           'an organization that the operator keeps data of is not deleted');

@@ -74,19 +74,17 @@ type Identity struct {
 
 // Organization is a tenant; Role is the caller's in it.
 type Organization struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Role      *string   `json:"role"`
-	CreatedAt time.Time `json:"created_at"`
+	ID   string  `json:"id"`
+	Name string  `json:"name"`
+	Role *string `json:"role"`
 }
 
 // Member is somebody in an organization.
 type Member struct {
-	OrganizationID string    `json:"organization_id"`
-	UserID         string    `json:"user_id"`
-	Email          *string   `json:"email"`
-	Role           string    `json:"role"`
-	CreatedAt      time.Time `json:"created_at"`
+	OrganizationID string  `json:"organization_id"`
+	UserID         string  `json:"user_id"`
+	Email          *string `json:"email"`
+	Role           string  `json:"role"`
 }
 
 // Token is a token as lists show it, without its secret.
