@@ -113,6 +113,14 @@ func Clean(text string) string {
 	}, text)
 }
 
+// Shorten cuts text that others wrote to a number of characters, the last of which then is an ellipsis.
+func Shorten(text string, length int) string {
+	if runes := []rune(text); len(runes) > length {
+		return string(runes[:length-1]) + "…"
+	}
+	return text
+}
+
 // Time formats a time for a table. A person reads how long ago it was, or "never"; a pipe gets RFC 3339, or nothing.
 func (s *IO) Time(t *time.Time) string {
 	switch {
