@@ -68,6 +68,16 @@ func (c *Connector) PersonFirst(ctx context.Context) (*Caller, error) {
 	return caller, explain(err)
 }
 
+// In returns the caller for managing an organization, and the organization to name in the call.
+func (c *Connector) In(ctx context.Context, given string) (*Caller, string, error) {
+	caller, err := c.PersonFirst(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	organization, err := caller.Organization(given)
+	return caller, organization, err
+}
+
 // PairFirst returns the caller for everything else: the pair, else the person who is signed in.
 func (c *Connector) PairFirst(ctx context.Context) (*Caller, error) {
 	loaded, err := c.Config()

@@ -27,11 +27,7 @@ func newList(c *connect.Connector) *cobra.Command {
 }
 
 func list(ctx context.Context, c *connect.Connector, o listOptions) error {
-	caller, err := c.PersonFirst(ctx)
-	if err != nil {
-		return err
-	}
-	organization, err := caller.Organization(o.organization)
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
 		return err
 	}

@@ -34,11 +34,7 @@ list shows that their maker is gone.`,
 }
 
 func remove(ctx context.Context, c *connect.Connector, o removeOptions) error {
-	caller, err := c.PersonFirst(ctx)
-	if err != nil {
-		return err
-	}
-	organization, err := caller.Organization(o.organization)
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
 		return err
 	}

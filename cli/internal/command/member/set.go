@@ -37,11 +37,7 @@ func set(ctx context.Context, c *connect.Connector, o setOptions) error {
 	if roles := []string{"viewer", "member", "admin", "owner"}; !slices.Contains(roles, o.role) {
 		return fault.Usagef("", "ROLE must be one of %s", strings.Join(roles, ", "))
 	}
-	caller, err := c.PersonFirst(ctx)
-	if err != nil {
-		return err
-	}
-	organization, err := caller.Organization(o.organization)
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
 		return err
 	}

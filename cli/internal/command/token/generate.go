@@ -46,11 +46,7 @@ others can read is warned about.`,
 }
 
 func generate(ctx context.Context, c *connect.Connector, o generateOptions) error {
-	caller, err := c.PersonFirst(ctx)
-	if err != nil {
-		return err
-	}
-	organization, err := caller.Organization(o.organization)
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
 		return err
 	}

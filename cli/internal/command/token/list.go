@@ -28,11 +28,7 @@ status. In a pipe these are tab-separated values in that order, without a header
 }
 
 func list(ctx context.Context, c *connect.Connector, o listOptions) error {
-	caller, err := c.PersonFirst(ctx)
-	if err != nil {
-		return err
-	}
-	organization, err := caller.Organization(o.organization)
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
 		return err
 	}
