@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/supabase-community/postgrest-go"
 
@@ -82,6 +84,9 @@ func (c *Client) Whoami(ctx context.Context) (Identity, error) {
 
 // CreateOrganization makes an organization that the caller, a person, owns.
 func (c *Client) CreateOrganization(ctx context.Context, name string) (Organization, error) {
+	if err := checkName(name); err != nil {
+		return Organization{}, err
+	}
 	return call[Organization](ctx, c, "create_organization", struct {
 		Name string `json:"name"`
 	}{name}, false)
@@ -139,6 +144,9 @@ func (c *Client) RemoveMember(ctx context.Context, organizationID, email string)
 
 // GenerateToken makes a token. requestID, a UUID, is the idempotency key: sent again, it replaces what it made.
 func (c *Client) GenerateToken(ctx context.Context, organizationID, name, role, requestID string) (GeneratedToken, error) {
+	if err := checkName(name); err != nil {
+		return GeneratedToken{}, err
+	}
 	return call[GeneratedToken](ctx, c, "generate_api_token", struct {
 		inOrganization
 		Name      string `json:"name"`
@@ -163,6 +171,16 @@ func (c *Client) RevokeToken(ctx context.Context, clientID string) (Token, error
 	return call[Token](ctx, c, "revoke_api_token", struct {
 		ClientID string `json:"client_id"`
 	}{clientID}, true)
+}
+
+// checkName refuses a name with nothing to see in it, and text that is not UTF-8: JSON would turn that into another
+// name. The server has more rules.
+func checkName(name string) error {
+	visible := func(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) }
+	if !utf8.ValidString(name) || !strings.ContainsFunc(name, visible) {
+		return fault.Usagef("", "the name has no visible characters, or is not UTF-8 text")
+	}
+	return nil
 }
 
 var functionName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

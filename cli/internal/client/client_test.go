@@ -147,15 +147,15 @@ func TestAn_argument_that_is_not_given_is_left_to_the_functions_default(t *testi
 		if _, err := c.SetMember(t.Context(), organization, "", "admin"); err != nil {
 			t.Error(err)
 		}
-		if _, err := c.GenerateToken(t.Context(), organization, "", "member", requestID); err != nil {
+		if _, err := c.GenerateToken(t.Context(), organization, "ci", "member", requestID); err != nil {
 			t.Error(err)
 		}
 	}
 	want := []string{
 		`{"email":"","role":"admin"}`,
-		`{"name":"","role":"member","request_id":"` + requestID + `"}`,
+		`{"name":"ci","role":"member","request_id":"` + requestID + `"}`,
 		`{"organization_id":"` + tenant + `","email":"","role":"admin"}`,
-		`{"organization_id":"` + tenant + `","name":"","role":"member","request_id":"` + requestID + `"}`,
+		`{"organization_id":"` + tenant + `","name":"ci","role":"member","request_id":"` + requestID + `"}`,
 	}
 	if !slices.Equal(bodies, want) {
 		t.Errorf("got\n%s", strings.Join(bodies, "\n"))
@@ -445,6 +445,18 @@ func TestThe_secret_that_was_sent_is_in_nothing_that_comes_back(t *testing.T) {
 	_, err = anonymous.SignIn(t.Context(), "ada@example.com", credential.NewSecret("hunter2"))
 	if f := failure(t, err); strings.Contains(f.Message, "hunter2") || !strings.Contains(f.Message, "ada@example.com") {
 		t.Errorf("a password: %v", err)
+	}
+}
+
+func TestA_name_has_something_to_see_in_it_and_is_text(t *testing.T) {
+	c := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("called %s", r.URL) })
+	for _, name := range []string{"", " ", "\u200b", "\u200d\u200c", "\u00ad", "\u2060\ufeff", "\u0301", "ci\xff", "\xc3"} {
+		if _, err := c.GenerateToken(t.Context(), "", name, "member", requestID); err == nil || failure(t, err).Kind != fault.Usage {
+			t.Errorf("a token %q: %v", name, err)
+		}
+		if _, err := c.CreateOrganization(t.Context(), name); err == nil || failure(t, err).Kind != fault.Usage {
+			t.Errorf("an organization %q: %v", name, err)
+		}
 	}
 }
 
