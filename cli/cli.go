@@ -70,9 +70,6 @@ func Main() int {
 // grace is how long an interrupted command may go on, in which babelon settings finishes the requests under way.
 const grace = 6 * time.Second
 
-// maxLine is what is shown of an error, in characters: it may quote an argument.
-const maxLine = 500
-
 // report prints an error and returns the exit code for it.
 func report(err error) int {
 	if err == nil {
@@ -89,5 +86,5 @@ func report(err error) int {
 
 // show prints a line to standard error, without the secrets that may have got into it.
 func show(line string) {
-	fmt.Fprintln(os.Stderr, terminal.Shorten(terminal.Clean(credential.Redact(line)), maxLine))
+	fmt.Fprintln(os.Stderr, terminal.Line(credential.Redact(line)))
 }

@@ -38,7 +38,7 @@ type IO struct {
 
 // Notef writes a line for the person.
 func (s *IO) Notef(format string, args ...any) {
-	fmt.Fprintln(s.Err, Clean(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(s.Err, Line(fmt.Sprintf(format, args...)))
 }
 
 // Waitf writes a line for the person who is waiting, if there is one.
@@ -224,6 +224,9 @@ func Clean(text string) string {
 		return r
 	}, text)
 }
+
+// Line makes text, which may quote what others wrote, one line of a sane length for the person.
+func Line(text string) string { return Shorten(Clean(text), 500) }
 
 // Shorten cuts text that others wrote to a number of characters, the last of which then is an ellipsis.
 func Shorten(text string, length int) string {
