@@ -34,13 +34,17 @@ func newProject(t testing.TB) *project {
 	mux.HandleFunc("POST /auth/v1/token", p.signIn)
 	mux.HandleFunc("POST /auth/v1/logout", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("POST /rest/v1/rpc/whoami", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 200, `{"kind":"user","email":"ada@example.com"}`)
+		answer(w, 200, `{"kind":"user","user_id":"f2e7b6a4-3f58-4ac7-9a53-5f1f0c4f7c10","email":"ada@example.com"}`)
 	})
 	mux.HandleFunc("POST /rest/v1/rpc/generate_api_token", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 200, `{"client_id":"`+clientID+`","api_token":"`+token+`","name":"ci","role":"member",
 			"organization_id":"6f1c2b9e-0f3a-4a52-9f60-2a4f0c6f1a11","created_at":"2026-11-24T18:12:14.123456+00:00"}`)
 	})
-	mux.HandleFunc("POST /rest/v1/rpc/list_api_tokens", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("POST /rest/v1/rpc/list_api_tokens", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("client_id") != "" { // after the one there is
+			answer(w, 200, "[]")
+			return
+		}
 		answer(w, 200, "["+p.token()+"]")
 	})
 	mux.HandleFunc("POST /rest/v1/rpc/revoke_api_token", func(w http.ResponseWriter, _ *http.Request) {
@@ -112,7 +116,7 @@ func (p *project) token() string {
 	if p.revoked {
 		state, revokedAt = "revoked", `"2026-11-24T19:00:00+00:00"`
 	}
-	return `{"client_id":"` + clientID + `","name":"CI\u001b[2J\tPipeline 🚀","role":"member","state":"` + state + `","created_at":"2026-11-24T18:12:14.123456+00:00",
+	return `{"client_id":"` + clientID + `","organization_id":"6f1c2b9e-0f3a-4a52-9f60-2a4f0c6f1a11","name":"CI\u001b[2J\tPipeline 🚀","role":"member","state":"` + state + `","created_at":"2026-11-24T18:12:14.123456+00:00",
 		"created_by":"f2e7b6a4-3f58-4ac7-9a53-5f1f0c4f7c10","created_by_role":null,"last_used_at":null,"uses":0,
 		"last_denied_at":null,"denials":0,"usage_as_of":"2026-11-24T19:00:00+00:00","revoked_at":` + revokedAt + `}`
 }

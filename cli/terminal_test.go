@@ -172,6 +172,65 @@ func TestInit_asks_for_what_no_flag_gives(t *testing.T) {
 	}
 }
 
+func TestA_person_who_waits_is_told_what_for_and_can_end_it(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	term := run(t, babelon(t, home, p, "rpc", "hang"))
+	term.sees("waiting for " + strings.TrimPrefix(p.URL, "http://") + " to answer")
+	term.types("\x03")
+	if code, screen := term.ends(); code != 130 || !strings.Contains(screen, "error: interrupted") {
+		t.Errorf("exit code %d:\n%s", code, screen)
+	}
+}
+
+func TestAn_interrupt_ends_a_wait_for_standard_input(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	config := fmt.Sprintf("supabase_url = %q\nclient_id = %q\napi_token = %q\n", p.URL, clientID, token)
+	if err := os.WriteFile(filepath.Join(home, ".babelon.toml"), []byte(config), 0o644); err != nil { //nolint:gosec // the warning says when it waits
+		t.Fatal(err)
+	}
+	cmd := babelon(t, home, p, "login", "ada@example.com", "--password-stdin")
+	stdin, silence, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silence.Close()
+	cmd.Stdin = stdin
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted(t, cmd, stderr)
+}
+
+func TestAn_interrupt_ends_a_wait_for_whoever_reads_the_answer(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	cmd := babelon(t, home, p, "rpc", "echo", "--data", `{"a": "`+strings.Repeat("x", 100<<10)+`"}`)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted(t, cmd, stdout)
+}
+
+// interrupted starts a command and interrupts it when a first byte has come from it.
+func interrupted(t *testing.T, cmd *exec.Cmd, from io.Reader) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := cmd.Process.Wait(); err != nil || state.ExitCode() != 130 {
+		t.Errorf("%v, %v", state, err)
+	}
+}
+
 func TestAn_interrupt_ends_a_call_with_exit_code_130(t *testing.T) {
 	home, p := t.TempDir(), newProject(t)
 	signIn(t, home, p)

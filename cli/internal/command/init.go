@@ -109,7 +109,7 @@ func ask(ctx context.Context, io *term.IO, o *initOptions) (err error) {
 	}
 	switch {
 	case o.tokenStdin:
-		v.APIToken, err = io.SecretFromStdin("API token")
+		v.APIToken, err = io.SecretFromStdin(ctx, "API token")
 	case v.ClientID != "":
 		v.APIToken, err = io.Secret(ctx, "API token (not shown):", "Use --token-stdin.")
 	}

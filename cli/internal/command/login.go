@@ -44,7 +44,7 @@ func login(ctx context.Context, c *connect.Connector, o loginOptions) error {
 	}
 	var password credential.Secret
 	if o.passwordStdin {
-		password, err = c.IO.SecretFromStdin("password")
+		password, err = c.IO.SecretFromStdin(ctx, "password")
 	} else {
 		password, err = c.IO.Secret(ctx, "Password of "+o.email+":", "Use --password-stdin.")
 	}

@@ -45,15 +45,21 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 func Execute(ctx context.Context, c *connect.Connector) error {
 	running := false
 	root := newRoot(c)
-	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		running = true
+		if c.Timeout < 0 {
+			return fault.Usagef("Leave it out for the default.", "--timeout is negative")
+		}
+		return nil
+	}
 	cmd, err := root.ExecuteContextC(ctx)
 	var f *fault.Error
 	switch {
-	case errors.As(err, &f) && f.Code == "BBL_ORGANIZATION_REQUIRED":
-		f.Hint = "Use --organization, or set tenant_id; `babelon organization list` shows the ids."
+	case err == nil:
+		return nil
+	case errors.As(err, &f):
+		f.Hint = hint(f)
 		return f
-	case err == nil || errors.As(err, &f):
-		return err
 	case !running:
 		return misuse(cmd, err)
 	case errors.Is(err, context.Canceled):
@@ -75,6 +81,7 @@ func newRoot(c *connect.Connector) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.PersistentFlags().StringVar(&c.Source.File, "config", "", "configuration `file`")
 	root.PersistentFlags().StringVar(&c.Source.URL, "url", "", "the project's `URL`")
+	root.PersistentFlags().DurationVar(&c.Timeout, "timeout", 0, "how long to wait for each answer, such as 30s (default about 50s, in three tries)")
 	root.AddCommand(
 		newInit(c), newLogin(c), newLogout(c), newWhoami(c),
 		organization.New(c), member.New(c), token.New(c),

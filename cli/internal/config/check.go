@@ -61,7 +61,7 @@ func checkURL(text string) error {
 
 // IsLoopback reports whether the host is this machine, by a name that nobody can point elsewhere.
 func IsLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 func checkTenantID(text string) error {

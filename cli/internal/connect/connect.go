@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/babelon/babelon/cli/internal/account"
 	"github.com/babelon/babelon/cli/internal/client"
@@ -22,6 +23,7 @@ type Connector struct {
 	IO        *term.IO
 	Source    config.Source
 	Transport http.RoundTripper
+	Timeout   time.Duration // for each answer of the server; 0 for the default
 }
 
 // A Caller is a client with its caller.
@@ -137,5 +139,5 @@ func (c *Connector) Person(loaded *config.Config) (*account.Person, error) {
 }
 
 func (c *Connector) client(loaded *config.Config) *client.Client {
-	return client.New(loaded, c.Transport, c.IO.Now)
+	return client.New(loaded, c.Transport, c.IO.Now).Waiting(c.Timeout, c.IO.Waitf)
 }

@@ -24,7 +24,7 @@ An organization always has at least one owner.`,
 }
 
 func result(io *term.IO, value any, members ...client.Member) term.Result {
-	r := term.Result{Value: value, Header: []string{"EMAIL", "ROLE", "SINCE", "USER ID", "ORGANIZATION ID"}}
+	r := term.Result{Value: value, Header: []string{"EMAIL", "ROLE", "SINCE", "USER ID", "ORGANIZATION ID"}, Shrink: []string{"EMAIL"}}
 	for _, m := range members {
 		r.Rows = append(r.Rows, []string{*cmp.Or(m.Email, new(string)), m.Role, io.Time(&m.CreatedAt), m.UserID, m.OrganizationID})
 	}

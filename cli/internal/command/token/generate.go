@@ -50,9 +50,12 @@ func generate(ctx context.Context, c *connect.Connector, o generateOptions) erro
 	if err != nil {
 		return err
 	}
+	if err := c.IO.KeepsSecrets(); err != nil {
+		return err
+	}
 	made, err := caller.GenerateToken(ctx, organization, o.name, o.role, uuid.NewString())
 	var f *fault.Error
-	if errors.As(err, &f) && (f.Kind == fault.Unavailable || f.Kind == fault.Interrupted) {
+	if errors.As(err, &f) && f.Uncertain {
 		f.Hint = "It may have been generated all the same: if `babelon token list` shows it, revoke it."
 	}
 	if err != nil {
@@ -94,6 +97,7 @@ func pair(made client.GeneratedToken, configured *config.Config) (term.Result, e
 			"organization_id": made.OrganizationID, "created_at": made.CreatedAt,
 		},
 		Header: []string{"NAME", "CLIENT ID", "API TOKEN", "ROLE"},
+		Shrink: []string{"NAME"},
 		Rows:   [][]string{{made.Name, made.ClientID, secret, made.Role}},
 		Text:   map[string]string{"env": values.Env(), "toml": string(file)},
 		Secret: true,
