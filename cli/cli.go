@@ -16,7 +16,6 @@ import (
 	"github.com/babelon/babelon/cli/internal/command"
 	"github.com/babelon/babelon/cli/internal/config"
 	"github.com/babelon/babelon/cli/internal/connect"
-	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 	terminal "github.com/babelon/babelon/cli/internal/term"
 )
@@ -70,9 +69,6 @@ func Main() int {
 // grace is how long an interrupted command may go on, in which babelon settings finishes the requests under way.
 const grace = 6 * time.Second
 
-// maxLine is what is shown of an error, in characters: it may quote an argument.
-const maxLine = 500
-
 // report prints an error and returns the exit code for it.
 func report(err error) int {
 	if err == nil {
@@ -80,14 +76,9 @@ func report(err error) int {
 	}
 	f := &fault.Error{Kind: fault.Failure, Message: err.Error()}
 	errors.As(err, &f)
-	show("error: " + f.Error())
+	fmt.Fprintln(os.Stderr, terminal.Safe("error: "+f.Error()))
 	if f.Hint != "" {
-		show("hint: " + f.Hint)
+		fmt.Fprintln(os.Stderr, terminal.Safe("hint: "+f.Hint))
 	}
 	return int(f.Kind)
-}
-
-// show prints a line to standard error, without the secrets that may have got into it.
-func show(line string) {
-	fmt.Fprintln(os.Stderr, terminal.Shorten(terminal.Clean(credential.Redact(line)), maxLine))
 }

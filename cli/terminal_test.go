@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -130,6 +131,47 @@ func TestRevoking_asks_on_a_terminal_and_names_the_token(t *testing.T) {
 			})
 			if strings.Contains(screen, "\x1b") {
 				t.Errorf("the name moves the cursor:\n%q", screen)
+			}
+		})
+	}
+}
+
+func TestDeleting_an_organization_asks_for_its_name(t *testing.T) {
+	for answer, deleted := range map[string]bool{"Acme": true, "acme": false, "yes": false, "": false} {
+		t.Run("answered "+answer, func(t *testing.T) {
+			home, p := t.TempDir(), newProject(t)
+			signIn(t, home, p)
+			term := run(t, babelon(t, home, p, "organization", "delete", acme))
+			term.sees("Delete Acme (" + acme + ")? Its members lose access and its tokens stop, at once and for good. Type its name:")
+			term.types(answer + "\n")
+			code, screen := term.ends()
+			p.locked(func() {
+				if slices.Contains(p.deleted, acme) != deleted || (code == 0) != deleted {
+					t.Errorf("deleted %q, exit code %d:\n%s", p.deleted, code, screen)
+				}
+			})
+		})
+	}
+}
+
+func TestAn_organizations_ID_costs_no_look_up(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	for _, test := range []struct {
+		lookups   int
+		arguments []string
+	}{
+		{0, []string{"token", "list", "--organization", acme}},
+		{0, []string{"organization", "delete", acme, "--yes"}},
+		{1, []string{"token", "list", "--organization", "Acme"}},
+	} {
+		p.locked(func() { p.lookups = 0 })
+		if out, err := babelon(t, home, p, test.arguments...).CombinedOutput(); err != nil {
+			t.Errorf("%q: %v\n%s", test.arguments, err, out)
+		}
+		p.locked(func() {
+			if p.lookups != test.lookups {
+				t.Errorf("%q: %d look-ups", test.arguments, p.lookups)
 			}
 		})
 	}

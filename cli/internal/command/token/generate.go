@@ -39,8 +39,8 @@ others can read is warned about.`,
 			return generate(cmd.Context(), c, o)
 		},
 	}
-	flags.Choice(cmd, &o.role, "role", "what it may do", "viewer", "member", "admin")
-	flags.Choice(cmd, &o.output, "output", "format (default table on a terminal, else env)", "table", "env", "toml", "json")
+	flags.Choice(cmd, cmd.Flags(), &o.role, "role", "what it may do", "viewer", "member", "admin")
+	flags.Choice(cmd, cmd.Flags(), &o.output, "output", "format (default table on a terminal, else env)", "table", "env", "toml", "json")
 	flags.Organization(cmd, &o.organization)
 	return cmd
 }
