@@ -8,6 +8,7 @@ package term
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -328,9 +329,15 @@ func (s *IO) Confirm(ctx context.Context, question, instead, refused string) err
 
 // Line asks for a line of text and returns it without the white space around it.
 func (s *IO) Line(ctx context.Context, question, instead string) (string, error) {
+	question = Safe(question) + " "
 	return ask(ctx, instead, func(tty *os.File) (string, error) {
-		fmt.Fprint(tty, Safe(question), " ")
+		fmt.Fprint(tty, question)
 		line, err := bufio.NewReader(io.LimitReader(tty, maxLine)).ReadString('\n')
+		if credential.Redact(line) != line { // typed for all to see: up by its rows, and clear the screen from there
+			width, _, _ := term.GetSize(int(tty.Fd()))
+			rows := (uniseg.StringWidth(question+line)-1)/cmp.Or(width, 80) + 1
+			fmt.Fprintf(tty, "\x1b[%dA\r\x1b[J", rows)
+		}
 		return strings.TrimSpace(line), err
 	})
 }
