@@ -70,9 +70,9 @@ func Tracked(path string) bool {
 }
 
 // ask asks git in a directory a question that it answers by its exit code. known is false where git is missing or cannot
-// tell.
+// tell. A work tree that was downloaded must not have git start a program of its choice.
 func ask(dir string, question ...string) (yes, known bool) {
-	err := exec.Command("git", append([]string{"-C", dir}, question...)...).Run() //nolint:gosec // nothing of it is a flag
+	err := exec.Command("git", append([]string{"-C", dir, "-c", "core.fsmonitor=false"}, question...)...).Run() //nolint:gosec // nothing of it is a flag
 	var exit *exec.ExitError
 	no := errors.As(err, &exit) && exit.ExitCode() == 1
 	return err == nil, err == nil || no
