@@ -70,7 +70,7 @@ func (c *Caller) FindOrganization(ctx context.Context, given string) (client.Org
 	}
 	switch len(found) {
 	case 0:
-		return client.Organization{}, fault.Usagef(hint, "you are in no organization %q", term.Shorten(given, 100))
+		return client.Organization{}, fault.Usagef(hint, "you are in no organization %q", given)
 	case 1:
 		return found[0], nil
 	}
