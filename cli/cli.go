@@ -16,7 +16,6 @@ import (
 	"github.com/babelon/babelon/cli/internal/command"
 	"github.com/babelon/babelon/cli/internal/config"
 	"github.com/babelon/babelon/cli/internal/connect"
-	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 	terminal "github.com/babelon/babelon/cli/internal/term"
 )
@@ -77,14 +76,9 @@ func report(err error) int {
 	}
 	f := &fault.Error{Kind: fault.Failure, Message: err.Error()}
 	errors.As(err, &f)
-	show("error: " + f.Error())
+	fmt.Fprintln(os.Stderr, terminal.Safe("error: "+f.Error()))
 	if f.Hint != "" {
-		show("hint: " + f.Hint)
+		fmt.Fprintln(os.Stderr, terminal.Safe("hint: "+f.Hint))
 	}
 	return int(f.Kind)
-}
-
-// show prints a line to standard error, without the secrets that may have got into it.
-func show(line string) {
-	fmt.Fprintln(os.Stderr, terminal.Line(credential.Redact(line)))
 }

@@ -14,6 +14,10 @@ const (
 	password = "correct horse battery staple"
 	clientID = "bbl_cid_0123456789abcdef"
 	token    = "bbl_tok_0123456789abcdef0123456789abcdef"
+
+	acme    = "6f1c2b9e-0f3a-4a52-9f60-2a4f0c6f1a11"
+	twin    = "7a2d3cae-1b4c-4d63-8e71-3b5a1d7e2b22"
+	another = "8b3e4dbf-2c5d-4e74-9f82-4c6b2e8f3c33" // has the name of twin
 )
 
 // A project answers like a Supabase project with one person and one token in it. What a real one answers is
@@ -26,6 +30,8 @@ type project struct {
 	sessionSeconds int // how long a session lasts that nobody has refreshed
 	refreshes      int // how many refresh tokens have been used up
 	revoked        bool
+	lookups        int      // how often the organizations were asked for
+	deleted        []string // the organizations that were
 }
 
 func newProject(t testing.TB) *project {
@@ -50,6 +56,34 @@ func newProject(t testing.TB) *project {
 	mux.HandleFunc("POST /rest/v1/rpc/revoke_api_token", func(w http.ResponseWriter, _ *http.Request) {
 		p.locked(func() { p.revoked = true })
 		answer(w, 200, p.token())
+	})
+	mux.HandleFunc("GET /rest/v1/organizations", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("id") != "" { // after the last
+			answer(w, 200, "[]")
+			return
+		}
+		p.locked(func() { p.lookups++ })
+		const row = `{"id":"%s","name":"%s","role":"owner","created_at":"2026-11-24T18:12:14+00:00"}`
+		answer(w, 200, "["+fmt.Sprintf(row+","+row+","+row, acme, "Acme", twin, "Twin", another, "Twin")+"]")
+	})
+	mux.HandleFunc("POST /rest/v1/rpc/delete_organization", func(w http.ResponseWriter, r *http.Request) {
+		var sent struct {
+			OrganizationID string `json:"organization_id"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&sent)
+		p.locked(func() { p.deleted = append(p.deleted, sent.OrganizationID) })
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST /rest/v1/rpc/set_member", func(w http.ResponseWriter, r *http.Request) {
+		var sent struct {
+			UserID string `json:"user_id"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&sent)
+		if sent.UserID == "" { // by email nobody can be named
+			answer(w, 409, `{"code":"BBL_CONFLICT","message":"several people have this email","hint":"Name one by user_id."}`)
+			return
+		}
+		answer(w, 200, `{"organization_id":"`+acme+`","user_id":"`+sent.UserID+`","email":"ada@example.com","role":"admin","created_at":"2026-11-24T18:12:14+00:00"}`)
 	})
 	mux.HandleFunc("POST /rest/v1/rpc/echo", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

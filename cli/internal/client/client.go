@@ -123,22 +123,53 @@ type inOrganization struct {
 	OrganizationID string `json:"organization_id,omitempty"`
 }
 
-// SetMember adds somebody to an organization, or changes their role in it.
-func (c *Client) SetMember(ctx context.Context, organizationID, email, role string) (Member, error) {
-	return call[Member](ctx, c, "set_member", struct {
+// RenameOrganization gives an organization another name.
+func (c *Client) RenameOrganization(ctx context.Context, organizationID, name string) (Organization, error) {
+	if err := checkName(name); err != nil {
+		return Organization{}, err
+	}
+	return call[Organization](ctx, c, "rename_organization", struct {
 		inOrganization
-		Email string `json:"email"`
-		Role  string `json:"role"`
-	}{inOrganization{organizationID}, email, role}, true)
+		Name string `json:"name"`
+	}{inOrganization{organizationID}, name}, true)
 }
 
-// RemoveMember removes somebody from an organization. It is not sent again after a lost answer, because the second
-// answer would be that there is no such member.
-func (c *Client) RemoveMember(ctx context.Context, organizationID, email string) error {
+// DeleteOrganization deletes an organization with its members and tokens. It is not sent again after a lost answer,
+// because the second answer would be that there is no such organization.
+func (c *Client) DeleteOrganization(ctx context.Context, organizationID string) error {
+	_, err := c.rpc(ctx, ourSchema, "delete_organization", inOrganization{organizationID}, request{})
+	return err
+}
+
+// somebody names a person by email or user ID.
+type somebody struct {
+	Email  string `json:"email,omitempty"`
+	UserID string `json:"user_id,omitempty"`
+}
+
+func named(who string) somebody {
+	if config.IsUUID(who) {
+		return somebody{UserID: who}
+	}
+	return somebody{Email: who}
+}
+
+// SetMember adds somebody, an email or user ID, to an organization, or changes their role in it.
+func (c *Client) SetMember(ctx context.Context, organizationID, who, role string) (Member, error) {
+	return call[Member](ctx, c, "set_member", struct {
+		inOrganization
+		somebody
+		Role string `json:"role"`
+	}{inOrganization{organizationID}, named(who), role}, true)
+}
+
+// RemoveMember removes somebody, an email or user ID, from an organization. It is not sent again after a lost answer,
+// because the second answer would be that there is no such member.
+func (c *Client) RemoveMember(ctx context.Context, organizationID, who string) error {
 	_, err := c.rpc(ctx, ourSchema, "remove_member", struct {
 		inOrganization
-		Email string `json:"email"`
-	}{inOrganization{organizationID}, email}, request{})
+		somebody
+	}{inOrganization{organizationID}, named(who)}, request{})
 	return err
 }
 
@@ -189,7 +220,8 @@ var functionName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // object. It is sent once, because only the function's author knows whether twice would be the same.
 func (c *Client) RPC(ctx context.Context, schema, function string, arguments any) ([]byte, error) {
 	for what, name := range map[string]string{"function": function, "schema": schema} {
-		if !functionName.MatchString(name) { // the library would let one leave /rpc, or become a query
+		// The library would let one leave /rpc, or become a query; and a secret has no place in a URL.
+		if !functionName.MatchString(name) || credential.Redact(name) != name {
 			return nil, fault.Usagef("", "%q is not the name of a %s", name, what)
 		}
 	}

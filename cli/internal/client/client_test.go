@@ -144,17 +144,21 @@ func TestAn_argument_that_is_not_given_is_left_to_the_functions_default(t *testi
 		answer(w, 200, aPair)
 	})
 	for _, organization := range []string{"", tenant} {
-		if _, err := c.SetMember(t.Context(), organization, "", "admin"); err != nil {
-			t.Error(err)
+		for _, who := range []string{"ada@example.com", requestID} {
+			if _, err := c.SetMember(t.Context(), organization, who, "admin"); err != nil {
+				t.Error(err)
+			}
 		}
 		if _, err := c.GenerateToken(t.Context(), organization, "ci", "member", requestID); err != nil {
 			t.Error(err)
 		}
 	}
 	want := []string{
-		`{"email":"","role":"admin"}`,
+		`{"email":"ada@example.com","role":"admin"}`,
+		`{"user_id":"` + requestID + `","role":"admin"}`,
 		`{"name":"ci","role":"member","request_id":"` + requestID + `"}`,
-		`{"organization_id":"` + tenant + `","email":"","role":"admin"}`,
+		`{"organization_id":"` + tenant + `","email":"ada@example.com","role":"admin"}`,
+		`{"organization_id":"` + tenant + `","user_id":"` + requestID + `","role":"admin"}`,
 		`{"organization_id":"` + tenant + `","name":"ci","role":"member","request_id":"` + requestID + `"}`,
 	}
 	if !slices.Equal(bodies, want) {

@@ -11,7 +11,7 @@ import (
 func hint(f *fault.Error) string {
 	switch {
 	case f.Code == "BBL_ORGANIZATION_REQUIRED":
-		return "Use --organization, or set tenant_id; `babelon organization list` shows the ids."
+		return "Name one with --organization, or set tenant_id; `babelon organization list` shows the names and IDs."
 	case f.Code == "BBL_MFA_REQUIRED":
 		return "This version of babelon cannot ask for a second factor: act as an admin's token, or as an admin without one."
 	case f.Code == "BBL_SESSION_ENDED":
@@ -33,6 +33,7 @@ func hint(f *fault.Error) string {
 		"or sign in", "or run `babelon login`",
 		"Create one with create_organization", "Run `babelon organization create`",
 		"the view organizations lists them", "`babelon organization list` lists them",
+		"Name one by user_id.", "Use the USER ID that `babelon member list` shows.",
 		"Send a new request_id.", "Run the command again.",
 		"Generate a new one.", "Let an admin run `babelon token generate`.",
 	).Replace(f.Hint)

@@ -163,7 +163,7 @@ func (s settings) check() error {
 		if s[key].text == "" {
 			continue
 		}
-		if err := check(key, s[key].text); err != nil {
+		if err := Check(key, s[key].text); err != nil {
 			return fault.Usagef("", "%s %w", s[key].where, err)
 		}
 	}

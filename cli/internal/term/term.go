@@ -8,6 +8,7 @@ package term
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,12 +34,20 @@ type IO struct {
 	IsTerminal bool // Out is a terminal: results are for a person
 	Width      int  // of that terminal, in columns; 0 if unknown
 	IsWatched  bool // Err is a terminal: a person is there to be told what a wait is for
+	Quiet      bool // notes are not wanted
 	Now        func() time.Time
 }
 
-// Notef writes a line for the person.
+// Notef writes a line for the person, who can do without it.
 func (s *IO) Notef(format string, args ...any) {
-	fmt.Fprintln(s.Err, Line(fmt.Sprintf(format, args...)))
+	if !s.Quiet {
+		fmt.Fprintln(s.Err, Safe(fmt.Sprintf(format, args...)))
+	}
+}
+
+// Warnf writes a line that the person should not miss.
+func (s *IO) Warnf(format string, args ...any) {
+	fmt.Fprintln(s.Err, Safe("warning: "+fmt.Sprintf(format, args...)))
 }
 
 // Waitf writes a line for the person who is waiting, if there is one.
@@ -103,7 +112,7 @@ type Result struct {
 func (s *IO) Write(format string, r Result) error {
 	if out, ok := s.Out.(*os.File); ok && r.Secret {
 		if info, err := out.Stat(); err == nil && credential.OthersCanRead(info) {
-			s.Notef("warning: a secret goes to a file that others can read; run: chmod 600 on it, and umask 077 before the next time")
+			s.Warnf("a secret goes to a file that others can read; run: chmod 600 on it, and umask 077 before the next time")
 		}
 	}
 	text, ok := r.Text[format]
@@ -225,8 +234,12 @@ func Clean(text string) string {
 	}, text)
 }
 
-// Line makes text, which may quote what others wrote, one line of a sane length for the person.
-func Line(text string) string { return Shorten(Clean(text), 500) }
+// maxShown is how much of a line is shown, in characters: it may quote an argument.
+const maxShown = 500
+
+// Safe makes a line for the person of text that may quote what somebody typed or a server answered: clean, short, and
+// without the secrets that may have got into it.
+func Safe(line string) string { return Shorten(Clean(credential.Redact(line)), maxShown) }
 
 // Shorten cuts text that others wrote to a number of characters, the last of which then is an ellipsis.
 func Shorten(text string, length int) string {
@@ -316,9 +329,15 @@ func (s *IO) Confirm(ctx context.Context, question, instead, refused string) err
 
 // Line asks for a line of text and returns it without the white space around it.
 func (s *IO) Line(ctx context.Context, question, instead string) (string, error) {
+	question = Safe(question) + " "
 	return ask(ctx, instead, func(tty *os.File) (string, error) {
-		fmt.Fprint(tty, Clean(question), " ")
+		fmt.Fprint(tty, question)
 		line, err := bufio.NewReader(io.LimitReader(tty, maxLine)).ReadString('\n')
+		if credential.Redact(line) != line { // typed for all to see: up by its rows, and clear the screen from there
+			width, _, _ := term.GetSize(int(tty.Fd()))
+			rows := (uniseg.StringWidth(question+line)-1)/cmp.Or(width, 80) + 1
+			fmt.Fprintf(tty, "\x1b[%dA\r\x1b[J", rows)
+		}
 		return strings.TrimSpace(line), err
 	})
 }
@@ -331,7 +350,7 @@ func (s *IO) Secret(ctx context.Context, question, instead string) (credential.S
 		if err != nil {
 			return "", err
 		}
-		line, err := term.NewTerminal(tty, "").ReadPassword(Clean(question) + " ")
+		line, err := term.NewTerminal(tty, "").ReadPassword(Safe(question) + " ")
 		return line, errors.Join(err, term.Restore(int(tty.Fd()), before))
 	})
 	return credential.NewSecret(answer), err

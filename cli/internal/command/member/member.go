@@ -8,6 +8,7 @@ import (
 
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/fault"
 	"github.com/babelon/babelon/cli/internal/term"
 )
 
@@ -21,6 +22,10 @@ An organization always has at least one owner.`,
 	}
 	cmd.AddCommand(newList(c), newSet(c), newRemove(c))
 	return cmd
+}
+
+func errNobody() error {
+	return fault.Usagef("`babelon member list` shows both.", "WHO is empty; it should be an e-mail address or a user ID")
 }
 
 func result(io *term.IO, value any, members ...client.Member) term.Result {

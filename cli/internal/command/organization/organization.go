@@ -15,10 +15,10 @@ import (
 func New(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "organization",
-		Short: "Create and list organizations",
+		Short: "Create, list, rename and delete organizations",
 		Long:  "An organization, or tenant, has members and tokens. The person who creates it owns it.",
 	}
-	cmd.AddCommand(newCreate(c), newList(c))
+	cmd.AddCommand(newCreate(c), newList(c), newRename(c), newDelete(c))
 	return cmd
 }
 
