@@ -68,7 +68,7 @@ func serveSettings(ctx context.Context, c *connect.Connector, o settingsOptions)
 	}
 	defer listener.Close()
 
-	options := settings.Options{Config: loaded, Client: client.New(loaded, c.Transport, c.IO.Now), Origin: origin, Now: c.IO.Now, Notef: c.IO.Notef}
+	options := settings.Options{Config: loaded, Client: client.New(loaded, c.Transport, c.IO.Now).Waiting(c.Timeout, nil), Origin: origin, Now: c.IO.Now, Notef: c.IO.Notef}
 	if origin == nil { // only from this machine
 		options.Origin = &url.URL{Scheme: "http", Host: listener.Addr().String()}
 		options.CommandLine = func(ctx context.Context) (credential.Session, error) { return c.Session(ctx, loaded) }
