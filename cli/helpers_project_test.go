@@ -63,7 +63,7 @@ func newProject(t testing.TB) *project {
 			return
 		}
 		p.locked(func() { p.lookups++ })
-		const row = `{"id":"%s","name":"%s","role":"owner","created_at":"2026-11-24T18:12:14+00:00"}`
+		const row = `{"id":"%s","name":"%s","role":"owner"}`
 		answer(w, 200, "["+fmt.Sprintf(row+","+row+","+row, acme, "Acme", twin, "Twin", another, "Twin")+"]")
 	})
 	mux.HandleFunc("POST /rest/v1/rpc/delete_organization", func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +83,7 @@ func newProject(t testing.TB) *project {
 			answer(w, 409, `{"code":"BBL_CONFLICT","message":"several people have this email","hint":"Name one by user_id."}`)
 			return
 		}
-		answer(w, 200, `{"organization_id":"`+acme+`","user_id":"`+sent.UserID+`","email":"ada@example.com","role":"admin","created_at":"2026-11-24T18:12:14+00:00"}`)
+		answer(w, 200, `{"organization_id":"`+acme+`","user_id":"`+sent.UserID+`","email":"ada@example.com","role":"admin"}`)
 	})
 	mux.HandleFunc("POST /rest/v1/rpc/echo", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -35,7 +35,7 @@ const (
 	aUser  = `{"kind":"user","user_id":"` + requestID + `","email":"ada@example.com"}`
 	aPair  = `{"client_id":"` + clientID + `","api_token":"bbl_tok_ffffffffffffffffffffffffffffffff","name":"ci","role":"member",
 		"organization_id":"` + tenant + `","created_at":"2026-11-24T18:12:14.123456+00:00"}`
-	aMember = `{"organization_id":"` + tenant + `","user_id":"` + requestID + `","email":null,"role":"admin","created_at":"2026-11-24T18:12:14+00:00"}`
+	aMember = `{"organization_id":"` + tenant + `","user_id":"` + requestID + `","email":null,"role":"admin"}`
 )
 
 // serve starts a server and returns a client that calls it with the pair.
