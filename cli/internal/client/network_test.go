@@ -220,6 +220,7 @@ func TestA_person_who_waits_is_told_what_for(t *testing.T) {
 				if took := time.Since(began); took > test.ends || took < test.ends-3*time.Second {
 					t.Errorf("took %s", took)
 				}
+				synctest.Wait()
 				close(told)
 				var got []string
 				for line := range told {
