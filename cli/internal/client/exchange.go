@@ -319,15 +319,16 @@ func (e *exchange) refusal(request *http.Request) *fault.Error {
 	if f.Message == "" {
 		f.Message = fmt.Sprintf("the server answered %d %s", e.status, http.StatusText(e.status))
 	}
-	if e.status/100 == 3 {
+	switch {
+	case e.status/100 == 3:
 		f.Kind = fault.Usage
 		f.Message = "the server redirects elsewhere, and the credentials do not follow"
 		f.Hint = "Configure the final address as supabase_url."
-	} else if e.status == http.StatusTooManyRequests || e.status >= 500 {
+	case e.status == http.StatusTooManyRequests || e.status >= 500:
 		f.Kind = fault.Unavailable
-	} else if e.status == http.StatusUnauthorized {
+	case e.status == http.StatusUnauthorized:
 		e.unauthorized(f, body.ErrorCode == "" && !fromDatabase(code))
-	} else {
+	default:
 		e.explain(f)
 	}
 	e.blameProxy(f, request)

@@ -138,7 +138,12 @@ func TestA_secret_is_not_written_to_the_null_device(t *testing.T) {
 	}
 }
 
-func TestOnly_a_person_is_told_what_a_wait_is_for(t *testing.T) {
+func TestA_note_is_cut_and_only_a_person_is_told_what_a_wait_is_for(t *testing.T) {
+	var note strings.Builder
+	(&term.IO{Err: &note}).Notef("acting as %s", strings.Repeat("é", 5000))
+	if text := note.String(); len([]rune(text)) != 501 || !strings.HasSuffix(text, "é…\n") {
+		t.Errorf("a note of %d characters", len([]rune(text)))
+	}
 	for watched, want := range map[bool]string{true: "waiting for a\n", false: ""} {
 		var err strings.Builder
 		io := term.IO{Err: &err, IsWatched: watched}
