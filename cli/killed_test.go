@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,9 +29,9 @@ func TestInit_that_is_killed_shows_git_no_secret_and_works_again(t *testing.T) {
 	p := newProject(t)
 	start := func(dir, name string, arguments ...string) (output string, killed bool) {
 		like := babelon(t, dir, p)
-		cmd := exec.CommandContext(t.Context(), name, arguments...) //nolint:gosec // this test's own arguments
-		cmd.Dir, cmd.Env = dir, append(like.Env, "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull,
-			"BABELON_CLIENT_ID="+clientID, "BABELON_API_TOKEN="+token)
+		cmd := exec.CommandContext(t.Context(), name, arguments...)
+		cmd.Dir, cmd.Env = dir, slices.Concat(like.Env, []string{"GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_SYSTEM=" + os.DevNull,
+			"BABELON_CLIENT_ID=" + clientID, "BABELON_API_TOKEN=" + token})
 		out, err := cmd.CombinedOutput()
 		switch exitCode(err) {
 		case 0:

@@ -15,6 +15,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 	"github.com/babelon/babelon/cli/internal/git"
+	"github.com/babelon/babelon/cli/internal/term"
 )
 
 type initOptions struct {
@@ -94,6 +95,7 @@ func exists(path string) error {
 func (o *initOptions) complete(ctx context.Context, c *connect.Connector) error {
 	v := &o.values
 	v.URL = c.Source.URL
+	secret, mayBeSet := "", v.ClientID == "" && !o.tokenStdin // another pair's secret would not go with a flag's client ID
 	settings := []struct {
 		key      config.Key
 		value    *string
@@ -103,62 +105,55 @@ func (o *initOptions) complete(ctx context.Context, c *connect.Connector) error 
 		{config.PublishableKey, &v.PublishableKey, "Publishable key (Project Settings > API Keys):"},
 		{config.TenantID, &v.TenantID, "Organization ID (may be empty):"},
 		{config.ClientID, &v.ClientID, "Client ID (empty to sign in instead):"},
-	}
-	var secret string
-	if v.ClientID == "" && !o.tokenStdin { // the pair is always from one place
-		if secret = c.Source.Getenv(config.APIToken.Variable()); (secret == "") != (c.Source.Getenv(config.ClientID.Variable()) == "") {
-			return fault.Usagef("Set both, or neither.", "half a pair: of %s and %s only one is set", config.ClientID.Variable(), config.APIToken.Variable())
-		}
+		{config.APIToken, &secret, "API token (not shown):"},
 	}
 	for _, s := range settings {
-		where := string(s.key)
-		if *s.value == "" && (s.key != config.ClientID || secret != "") {
-			*s.value, where = c.Source.Getenv(s.key.Variable()), s.key.Variable()
-			if *s.value != "" {
-				c.IO.Notef("%s is from %s", s.key, where)
+		if *s.value == "" && (s.key != config.APIToken || mayBeSet) {
+			if *s.value = c.Source.Getenv(s.key.Variable()); *s.value != "" {
+				c.IO.Notef("%s is from %s", s.key, s.key.Variable())
 			}
 		}
 		if *s.value != "" {
 			if err := config.Check(s.key, *s.value); err != nil {
-				return fault.Usagef("", "%s %w", where, err)
+				return fault.Usagef("", "%s %w", s.key, err)
 			}
 		}
 	}
-	for _, s := range settings {
-		if *s.value != "" || c.Source.URL != "" {
-			continue
-		}
-		answer, err := askFor(s.key, func(problem string) (string, error) {
-			return c.IO.Line(ctx, problem+s.question, "Use --url: then nothing but the secret is asked for.")
-		})
+	if o.tokenStdin {
+		read, err := c.IO.SecretFromStdin(ctx, "API token")
 		if err != nil {
 			return err
 		}
-		*s.value = answer
+		secret = read.Reveal()
 	}
-
-	var err error
-	switch {
-	case secret != "":
-		c.IO.Notef("%s is from %s", config.APIToken, config.APIToken.Variable())
-		v.APIToken = credential.NewSecret(secret)
-	case o.tokenStdin:
-		v.APIToken, err = c.IO.SecretFromStdin(ctx, "API token")
-	case v.ClientID != "":
-		secret, err = askFor(config.APIToken, func(problem string) (string, error) {
-			typed, err := c.IO.Secret(ctx, problem+"API token (not shown):", "Use --token-stdin.")
-			return typed.Reveal(), err
-		})
-		v.APIToken = credential.NewSecret(secret)
+	for _, s := range settings {
+		wanted := c.Source.URL == ""
+		if s.key == config.APIToken {
+			wanted = v.ClientID != ""
+		}
+		if *s.value == "" && wanted {
+			var err error
+			if *s.value, err = askFor(ctx, c.IO, s.key, s.question); err != nil {
+				return err
+			}
+		}
 	}
-	return err
+	v.APIToken = credential.NewSecret(secret)
+	return nil
 }
 
-// askFor asks until the answer is good, and says each time what is wrong with it. Two settings must not be empty.
-func askFor(key config.Key, ask func(problem string) (string, error)) (string, error) {
+// askFor asks until the answer is good, and says each time what is wrong with it.
+func askFor(ctx context.Context, io *term.IO, key config.Key, question string) (answer string, err error) {
 	for problem := ""; ; {
-		answer, err := ask(problem)
-		if err != nil || answer == "" && key != config.SupabaseURL && key != config.APIToken {
+		if key == config.APIToken {
+			var typed credential.Secret
+			typed, err = io.Secret(ctx, problem+question, "Use --token-stdin.")
+			answer = typed.Reveal()
+		} else {
+			answer, err = io.Line(ctx, problem+question, "Use --url: then nothing but the secret is asked for.")
+		}
+		mayBeEmpty := key != config.SupabaseURL && key != config.APIToken
+		if err != nil || answer == "" && mayBeEmpty {
 			return answer, err
 		}
 		wrong := config.Check(key, answer)

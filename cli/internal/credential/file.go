@@ -51,7 +51,7 @@ func write(path string, data []byte, move func(from, to string) error) error {
 	if err != nil {
 		return err
 	}
-	defer discard(aside, name)
+	defer func() { _ = discard(aside, name) }()
 	if err := os.WriteFile(filepath.Join(aside, ".gitignore"), []byte("*\n"), 0o600); err != nil {
 		return err
 	}
