@@ -94,6 +94,7 @@ type Token struct {
 	Denials       int64      `json:"denials"`
 	UsageAsOf     *time.Time `json:"usage_as_of"` // nil where read-only requests are not counted
 	RevokedAt     *time.Time `json:"revoked_at"`
+	State         string     `json:"state"` // active or revoked
 }
 
 // Status says whether the token works and what an admin should know about that.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/config"
@@ -48,8 +49,8 @@ func (v tokensView) CanSearch() bool { return len(v.Rows) > many || v.Query != "
 // A row is a token in the list.
 type row struct {
 	client.Token
-	State, Note string
-	Hidden      bool
+	Note   string
+	Hidden bool
 }
 
 // A dialog is on top of the page.
@@ -133,11 +134,11 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, visitor *session, 
 // fill makes rows of tokens. keep is the client ID of one that was revoked a moment ago and stays in its place.
 func (v *tokensView) fill(tokens []client.Token, keep string) {
 	for _, t := range tokens {
-		state, note, _ := strings.Cut(t.Status(), ", ")
-		active := t.RevokedAt == nil
+		_, note, _ := strings.Cut(t.Status(), ", ")
+		active := t.State == "active"
 		kept := !active && t.ClientID == keep
 		found := strings.Contains(strings.ToLower(t.Name+" "+t.ClientID), strings.ToLower(v.Query))
-		line := row{Token: t, State: state, Note: note, Hidden: !found}
+		line := row{Token: t, Note: note, Hidden: !found}
 		if !active {
 			v.Revoked++
 		}
@@ -154,7 +155,7 @@ func (v *tokensView) fill(tokens []client.Token, keep string) {
 	}
 	slices.SortStableFunc(v.Rows, func(a, b row) int {
 		last := func(r row) int {
-			if r.RevokedAt != nil && r.ClientID != keep {
+			if r.State != "active" && r.ClientID != keep {
 				return 1
 			}
 			return 0
@@ -163,20 +164,17 @@ func (v *tokensView) fill(tokens []client.Token, keep string) {
 	})
 }
 
-// look returns what the page shows, asked for both at the same time.
+// look returns what the page shows. It asks for both lists at the same time, and returns the one that it got.
 func (s *Server) look(ctx context.Context, p *person, organization string) (organizations []client.Organization, tokens []client.Token, err error) {
 	as, err := s.as(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	done := make(chan error, 1)
-	go func() {
-		var err error
-		organizations, err = as.Organizations(ctx)
-		done <- err
-	}()
-	tokens, err = as.Tokens(ctx, organization)
-	return organizations, tokens, cmp.Or(err, <-done)
+	var both errgroup.Group
+	both.Go(func() (err error) { organizations, err = as.Organizations(ctx); return err })
+	both.Go(func() (err error) { tokens, err = as.Tokens(ctx, organization); return err })
+	err = both.Wait()
+	return organizations, tokens, err
 }
 
 func (s *Server) askToGenerate(w http.ResponseWriter, r *http.Request, visitor *session) {
