@@ -18,9 +18,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"babelon": func() { os.Exit(cli.Main()) }})
 }
 
-// TestScripts runs testdata/script. $SERVER there is the URL of a fake project, $REDIRECT that of a server
+// The scripts are in testdata/script. $SERVER there is the URL of a fake project, $REDIRECT that of a server
 // that sends everybody to $SERVER, and `exits CODE COMMAND…` runs a command that must end with the exit code.
-func TestScripts(t *testing.T) {
+func TestThe_command_line_does_what_its_scripts_say(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

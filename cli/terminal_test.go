@@ -82,7 +82,7 @@ func (term *terminal) ends() (code int, screen string) {
 	return exitCode(term.cmd.Wait()), term.seen.String()
 }
 
-func TestAPasswordIsTypedWithoutEcho(t *testing.T) {
+func TestA_password_is_typed_without_echo(t *testing.T) {
 	p := newProject(t)
 	term := run(t, babelon(t, t.TempDir(), p, "login", "ada@example.com"))
 	term.sees("Password of ada@example.com:")
@@ -96,7 +96,7 @@ func TestAPasswordIsTypedWithoutEcho(t *testing.T) {
 	}
 }
 
-func TestAnInterruptAtAPasswordGivesTheTerminalBackAsItWas(t *testing.T) {
+func TestAn_interrupt_at_a_password_gives_the_terminal_back_as_it_was(t *testing.T) {
 	home := t.TempDir()
 	cmd := babelon(t, home, newProject(t))
 	// The shell asks the terminal afterwards; it ignores the interrupt that the terminal sends to both.
@@ -114,7 +114,7 @@ func TestAnInterruptAtAPasswordGivesTheTerminalBackAsItWas(t *testing.T) {
 	}
 }
 
-func TestRevokingAsksOnATerminalAndNamesTheToken(t *testing.T) {
+func TestRevoking_asks_on_a_terminal_and_names_the_token(t *testing.T) {
 	for answer, revoked := range map[string]bool{"y": true, "yes": true, "n": false, "": false, "maybe": false} {
 		t.Run("answered "+answer, func(t *testing.T) {
 			home, p := t.TempDir(), newProject(t)
@@ -135,7 +135,7 @@ func TestRevokingAsksOnATerminalAndNamesTheToken(t *testing.T) {
 	}
 }
 
-func TestATableIsForPeopleOnATerminal(t *testing.T) {
+func TestA_table_is_for_people_on_a_terminal(t *testing.T) {
 	home, p := t.TempDir(), newProject(t)
 	signIn(t, home, p)
 	code, screen := run(t, babelon(t, home, p, "token", "list")).ends()
@@ -148,7 +148,7 @@ func TestATableIsForPeopleOnATerminal(t *testing.T) {
 	}
 }
 
-func TestInitAsksForWhatNoFlagGives(t *testing.T) {
+func TestInit_asks_for_what_no_flag_gives(t *testing.T) {
 	home, p := t.TempDir(), newProject(t)
 	cmd := babelon(t, home, p, "init")
 	term := run(t, cmd)
@@ -172,7 +172,7 @@ func TestInitAsksForWhatNoFlagGives(t *testing.T) {
 	}
 }
 
-func TestAnInterruptEndsACallWithExitCode130(t *testing.T) {
+func TestAn_interrupt_ends_a_call_with_exit_code_130(t *testing.T) {
 	home, p := t.TempDir(), newProject(t)
 	signIn(t, home, p)
 	cmd := babelon(t, home, p, "rpc", "hang")
@@ -190,7 +190,7 @@ func TestAnInterruptEndsACallWithExitCode130(t *testing.T) {
 	}
 }
 
-func TestProcessesThatRefreshASessionTogetherUseItsTokenOnce(t *testing.T) {
+func TestProcesses_that_refresh_a_session_together_use_its_token_once(t *testing.T) {
 	home, p := t.TempDir(), newProject(t)
 	p.locked(func() { p.sessionSeconds = 0 })
 	signIn(t, home, p)
@@ -210,7 +210,7 @@ func TestProcessesThatRefreshASessionTogetherUseItsTokenOnce(t *testing.T) {
 	})
 }
 
-func TestASessionThatHasEndedIsAFailureToAuthenticateAlsoBesideAPair(t *testing.T) {
+func TestA_session_that_has_ended_is_a_failure_to_authenticate_also_beside_a_pair(t *testing.T) {
 	home, p := t.TempDir(), newProject(t)
 	p.locked(func() { p.sessionSeconds = 0 })
 	signIn(t, home, p)
@@ -223,7 +223,7 @@ func TestASessionThatHasEndedIsAFailureToAuthenticateAlsoBesideAPair(t *testing.
 	}
 }
 
-func TestALostPairIsSaidAndHowToRevokeIt(t *testing.T) {
+func TestA_lost_pair_is_said_and_how_to_revoke_it(t *testing.T) {
 	home, p := t.TempDir(), newProject(t)
 	signIn(t, home, p)
 	reader, writer, err := os.Pipe()

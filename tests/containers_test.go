@@ -4,17 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 )
-
-// onContainers skips a test of what only the containers have: npm's PostgreSQL has no pg_basebackup for a standby, no
-// pg_dump and no pg_cron.
-func onContainers(t *testing.T) {
-	t.Helper()
-	if docker == nil {
-		t.Skip("make test-containers runs it")
-	}
-}
 
 func TestA_standby_verifies_pairs_and_records_nothing(t *testing.T) {
 	onContainers(t)
@@ -97,16 +87,5 @@ func TestWhere_pg_cron_is_installed_it_collects_the_journal_every_minute(t *test
 	}
 	if n := count("cron.job"); n != 0 {
 		t.Errorf("%d jobs are left after the journal was switched off", n)
-	}
-}
-
-// eventually waits until a condition holds, for at most as long as pg_cron may take with a minute's job.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(3 * time.Minute)
-	for tick := time.Tick(100 * time.Millisecond); !holds(); <-tick {
-		if time.Now().After(deadline) {
-			t.Fatalf("in vain: %s", what)
-		}
 	}
 }

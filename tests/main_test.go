@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/babelon/babelon/tests/stack"
 	"github.com/babelon/babelon/tests/stack/containers"
 )
@@ -70,14 +68,3 @@ func run(m *testing.M) (int, error) {
 }
 
 const password = "correct horse battery staple"
-
-// connect opens a connection to the project's database that ends with the test.
-func connect(t *testing.T, url string) *pgx.Conn {
-	t.Helper()
-	db, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close(context.Background()) })
-	return db
-}

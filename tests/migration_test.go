@@ -80,6 +80,7 @@ func underLoad(t *testing.T, s *stack.Stack, something func(answered func(when s
 }
 
 func TestNo_request_fails_while_the_migration_is_applied(t *testing.T) {
+	startsOwnServers(t)
 	s := newProject(t)
 	sql, err := migration()
 	if err != nil {
@@ -107,6 +108,7 @@ func TestNo_request_fails_while_the_migration_is_applied(t *testing.T) {
 }
 
 func TestA_migration_that_cannot_have_its_lock_gives_up_leaves_nothing_and_can_be_run_again(t *testing.T) {
+	startsOwnServers(t)
 	s := newProject(t)
 	db := connect(t, s.DatabaseURL)
 	traces := func() (n int) {

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/babelon/babelon/tests/stack"
 )
 
 // The tests of supabase/tests, as `supabase test db` runs them in an operator's project, on every version of
@@ -39,49 +37,6 @@ func TestEvery_actor_can_do_what_is_written_down_and_nothing_else(t *testing.T) 
 			}
 		})
 	}
-}
-
-// need skips the test where a program, or the file of that path, is missing; and fails it in CI.
-func need(t *testing.T, program, packages string) {
-	t.Helper()
-	if _, err := os.Stat(program); err == nil {
-		return
-	}
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	say := t.Skipf
-	if os.Getenv("CI") != "" {
-		say = t.Fatalf
-	}
-	say("%s is missing; apt-get install %s", program, packages)
-}
-
-// installed returns a database of that version of PostgreSQL with the migration applied, as the role postgres. Of 15 it
-// is on the containers, where there are any, and else on Debian's of this machine.
-func installed(t *testing.T, version int) string {
-	t.Helper()
-	server := project
-	if docker == nil || version != 15 {
-		if version == 15 {
-			need(t, "/usr/lib/postgresql/15/lib/plpgsql_check.so", "postgresql-15 postgresql-15-plpgsql-check")
-		}
-		var err error
-		if server, err = stack.StartPostgres(t.Context(), version); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := server.Stop(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	url, err := server.NewDatabase(t.Context(), "installed")
-	if err != nil {
-		t.Fatal(err)
-	}
-	migrate(t, url)
-	return url
 }
 
 // pgTAP returns its definition in SQL. PGlite, which Supabase Lite depends on, comes with it.

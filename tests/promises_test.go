@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Each test of this file is one of the promises that the README makes.
@@ -318,14 +316,6 @@ func execAs(ctx context.Context, db *pgx.Conn, role, statement string, arguments
 	}
 	_, err = tx.Exec(ctx, statement, arguments...)
 	return err
-}
-
-func wantSQLState(t testing.TB, what string, err error, state string) {
-	t.Helper()
-	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != state {
-		t.Errorf("%s: got %v, want SQLSTATE %s", what, err, state)
-	}
 }
 
 func TestPromise08_usage_is_exact_for_reads_and_for_requests_that_fail(t *testing.T) {

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +33,37 @@ func TestEvery_test_that_the_documents_name_is_there(t *testing.T) {
 			if !strings.Contains(code.String(), "func "+name) {
 				t.Errorf("%s names %s, which is not there", document, name)
 			}
+		}
+	}
+}
+
+func TestEvery_test_is_named_by_a_sentence_and_a_file_without_one_by_helpers(t *testing.T) {
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w*)\(`)
+	for _, root := range []string{"../cli", "../tests"} {
+		err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+			if err != nil || entry.Name() == "node_modules" {
+				return cmp.Or(err, filepath.SkipDir)
+			}
+			if !strings.HasSuffix(path, "_test.go") {
+				return nil
+			}
+			code, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			tests := declared.FindAllStringSubmatch(string(code), -1)
+			for _, test := range tests {
+				if name := test[1]; name != "TestMain" && !strings.Contains(name, "_") {
+					t.Errorf("%s: %s is no sentence with underscores", path, name)
+				}
+			}
+			if helper := strings.HasPrefix(entry.Name(), "helpers_"); helper != (len(tests) == 0) {
+				t.Errorf("%s has %d tests, and files without one, and only these, are named helpers_*", path, len(tests))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -5,15 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
 
 var screenshots = flag.String("screenshots", "", "write pictures of the Settings page to this `folder`")
 
-// TestScreenshots is `make screenshots`: the page's main states, for the README and for whoever changes how it looks.
-func TestScreenshots(t *testing.T) {
+// `make screenshots` runs this: the README shows the pictures, and a change of the page's looks starts from them.
+func TestScreenshots_show_the_main_states_of_the_Settings_page(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("make screenshots")
 	}
@@ -69,39 +68,4 @@ func TestScreenshots(t *testing.T) {
 		w.until("document.getElementById('revoked').textContent.startsWith('Hide')")
 		shoot("all")
 	}
-}
-
-// plausible makes an organization as one might find it.
-func plausible(t *testing.T) string {
-	organization := newOrganization(t)
-	db := connect(t, project.SuperuserDatabaseURL)
-	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
-	const day = 24 * time.Hour
-	for _, token := range []struct {
-		name, role    string
-		created, used time.Duration
-		revoked       bool
-	}{
-		{"CI/CD Pipeline", "member", 212 * day, 40 * time.Second, false},
-		{"Terraform", "admin", 190 * day, 3 * time.Hour, false},
-		{"Grafana dashboards", "viewer", 96 * day, 7 * time.Minute, false},
-		{"Old staging deploy", "member", 402 * day, 20 * day, true},
-		{"Invoice export (nightly)", "viewer", 61 * day, 16 * time.Hour, false},
-		{"Ada’s laptop", "member", 9 * day, 2 * day, false},
-		{"Support bot", "viewer", 2 * time.Hour, 0, false},
-		{"Zapier trial", "viewer", 130 * day, 0, true},
-	} {
-		made := generate(t, organization, token.role)
-		if _, err := db.Exec(t.Context(), "update babelon_private.api_tokens set name = $2, created_at = $3, revoked_at = $4 where client_id = $1",
-			made.ClientID, token.name, ago(token.created), map[bool]any{true: ago(8 * day)}[token.revoked]); err != nil {
-			t.Fatal(err)
-		}
-		if token.used > 0 {
-			if _, err := db.Exec(t.Context(), `insert into babelon_private.api_token_uses (token_id, last_used_at, uses)
-				select id, $2, 1204 from babelon_private.api_tokens where client_id = $1`, made.ClientID, ago(token.used)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return organization
 }

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
-func TestTwoStacksRunAtOnceAndLeaveNothingBehind(t *testing.T) {
+func TestTwo_stacks_run_at_once_and_leave_nothing_behind(t *testing.T) {
 	temporary := ownTempDir(t)
 	stacks := make(chan *Stack)
 	for range 2 {
@@ -78,7 +78,7 @@ func TestTwoStacksRunAtOnceAndLeaveNothingBehind(t *testing.T) {
 	wantGone(t, started, temporary)
 }
 
-func TestAKilledProgramLeavesNothingBehind(t *testing.T) {
+func TestA_killed_program_leaves_nothing_behind(t *testing.T) {
 	temporary := ownTempDir(t)
 	program := exec.Command(os.Args[0])
 	program.Env = append(os.Environ(), startAndWait+"=1")
@@ -105,7 +105,7 @@ func TestAKilledProgramLeavesNothingBehind(t *testing.T) {
 	wantGone(t, started, temporary)
 }
 
-func TestCancellingStartInAnyPhaseLeavesNothingBehind(t *testing.T) {
+func TestCancelling_start_in_any_phase_leaves_nothing_behind(t *testing.T) {
 	for phase, sign := range map[string]string{
 		"initdb":    "postgres/data",
 		"auth":      "auth.log",
@@ -139,7 +139,7 @@ func TestCancellingStartInAnyPhaseLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestAPartThatFailsIsNamedWithWhatItSaid(t *testing.T) {
+func TestA_part_that_fails_is_named_with_what_it_said(t *testing.T) {
 	temporary := ownTempDir(t)
 	t.Setenv("POSTGREST", script(t, t.TempDir(), "postgrest", "echo 'no such luck'; exit 3"))
 	s, err := Start(t.Context())
@@ -153,7 +153,7 @@ func TestAPartThatFailsIsNamedWithWhatItSaid(t *testing.T) {
 	wantGone(t, nil, temporary)
 }
 
-func TestAToolThatIsMissingOrTooOldGivesOneSentence(t *testing.T) {
+func TestA_tool_that_is_missing_or_too_old_gives_one_sentence(t *testing.T) {
 	empty, old, alone := t.TempDir(), t.TempDir(), t.TempDir()
 	script(t, old, "node", "echo v18.20.1")
 	script(t, old, "npm", "")
@@ -170,7 +170,7 @@ func TestAToolThatIsMissingOrTooOldGivesOneSentence(t *testing.T) {
 	}
 }
 
-func TestTheGateway(t *testing.T) {
+func TestThe_gateway_acts_as_the_hosted_one(t *testing.T) {
 	s, err := Start(t.Context())
 	if err != nil {
 		t.Fatal(err)

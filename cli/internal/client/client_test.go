@@ -74,7 +74,7 @@ func response(status int, header http.Header, body string) *http.Response {
 	return recorder.Result()
 }
 
-func TestARequestCarriesThePairTheKeyAndTheAssertedTenant(t *testing.T) {
+func TestA_request_carries_the_pair_the_key_and_the_asserted_tenant(t *testing.T) {
 	var got *http.Request
 	var body []byte
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -98,7 +98,7 @@ func TestARequestCarriesThePairTheKeyAndTheAssertedTenant(t *testing.T) {
 	}
 }
 
-func TestASessionIsSentInsteadOfAPair(t *testing.T) {
+func TestA_session_is_sent_instead_of_a_pair(t *testing.T) {
 	var got http.Header
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header
@@ -114,7 +114,7 @@ func TestASessionIsSentInsteadOfAPair(t *testing.T) {
 	}
 }
 
-func TestARedirectIsRefusedAndItsTargetNeverReceivesThePair(t *testing.T) {
+func TestA_redirect_is_refused_and_its_target_never_receives_the_pair(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("the target was called with %v", r.Header)
 	}))
@@ -132,7 +132,7 @@ func TestARedirectIsRefusedAndItsTargetNeverReceivesThePair(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalIsMappedToOneError(t *testing.T) {
+func TestEvery_refusal_is_mapped_to_one_error(t *testing.T) {
 	tests := map[string]struct {
 		status int
 		body   string
@@ -165,7 +165,7 @@ func TestEveryRefusalIsMappedToOneError(t *testing.T) {
 	}
 }
 
-func TestAMissingPublishableKeyIsExplained(t *testing.T) {
+func TestA_missing_publishable_key_is_explained(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, sent := r.Header["Apikey"]; sent {
 			t.Error("an apikey was sent")
@@ -184,7 +184,7 @@ func TestAMissingPublishableKeyIsExplained(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsNotTheAPIsIsUnavailable(t *testing.T) {
+func TestAn_answer_that_is_not_the_APIs_is_unavailable(t *testing.T) {
 	tests := map[string]http.HandlerFunc{
 		"HTML, to sign in": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
@@ -219,7 +219,7 @@ func TestAnAnswerThatIsNotTheAPIsIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAServerThatCannotBeReachedIsUnavailable(t *testing.T) {
+func TestA_server_that_cannot_be_reached_is_unavailable(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +245,7 @@ func TestAServerThatCannotBeReachedIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestASlowServerIsGivenUpOnAndAnInterruptEndsTheWait(t *testing.T) {
+func TestA_slow_server_is_given_up_on_and_an_interrupt_ends_the_wait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := network(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
@@ -267,7 +267,7 @@ func TestASlowServerIsGivenUpOnAndAnInterruptEndsTheWait(t *testing.T) {
 	})
 }
 
-func TestOnlyWhatIsSafeIsSentAgain(t *testing.T) {
+func TestOnly_what_is_safe_is_sent_again(t *testing.T) {
 	whoami := func(ctx context.Context, c *client.Client) error { _, err := c.Whoami(ctx); return err }
 	generate := func(ctx context.Context, c *client.Client) error {
 		_, err := c.GenerateToken(ctx, "", "ci", "member", requestID)
@@ -336,7 +336,7 @@ func TestOnlyWhatIsSafeIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestTheServersOwnDelayIsKeptWithinReason(t *testing.T) {
+func TestThe_servers_own_delay_is_kept_within_reason(t *testing.T) {
 	for after, atLeast := range map[string]time.Duration{"7": 7 * time.Second, "86400": 10 * time.Second, "-1": 0, "soon": 0} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
@@ -357,7 +357,7 @@ func TestTheServersOwnDelayIsKeptWithinReason(t *testing.T) {
 	}
 }
 
-func TestTheSecretThatWasSentIsInNothingThatComesBack(t *testing.T) {
+func TestThe_secret_that_was_sent_is_in_nothing_that_comes_back(t *testing.T) {
 	echo := func(status int) *client.Client {
 		return serve(t, func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
@@ -391,7 +391,7 @@ func TestTheSecretThatWasSentIsInNothingThatComesBack(t *testing.T) {
 	}
 }
 
-func TestALongListIsReadPageByPage(t *testing.T) {
+func TestA_long_list_is_read_page_by_page(t *testing.T) {
 	const total = 2500
 	for _, cap := range []int{1000, 300} { // an operator can lower what hosted Supabase has
 		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -416,7 +416,7 @@ func TestALongListIsReadPageByPage(t *testing.T) {
 	}
 }
 
-func TestAnRPCNamesAFunctionAndNothingElse(t *testing.T) {
+func TestAn_RPC_names_a_function_and_nothing_else(t *testing.T) {
 	c := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("called %s", r.URL) })
 	for _, name := range []string{"", "../deployments", "f?x=1", "f/g", "f#x", "%2e%2e", "f g", "1f", "f\n"} {
 		if _, err := c.RPC(t.Context(), "public", name, nil); err == nil || failure(t, err).Kind != fault.Usage {
@@ -428,7 +428,7 @@ func TestAnRPCNamesAFunctionAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAPairThatIsNoneIsNotPassedOn(t *testing.T) {
+func TestA_pair_that_is_none_is_not_passed_on(t *testing.T) {
 	good := map[string]string{"client_id": clientID, "api_token": token, "organization_id": tenant}
 	for name := range good {
 		pair := maps.Clone(good)
@@ -444,7 +444,7 @@ func TestAPairThatIsNoneIsNotPassedOn(t *testing.T) {
 	}
 }
 
-func TestSigningInReturnsTheSessionAndSigningOutEndsThatOneAlone(t *testing.T) {
+func TestSigning_in_returns_the_session_and_signing_out_ends_that_one_alone(t *testing.T) {
 	var called []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -483,7 +483,7 @@ func TestSigningInReturnsTheSessionAndSigningOutEndsThatOneAlone(t *testing.T) {
 	}
 }
 
-func TestAWrongPasswordIsAFailureToAuthenticate(t *testing.T) {
+func TestA_wrong_password_is_a_failure_to_authenticate(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 400, `{"code":400,"error_code":"invalid_credentials","msg":"Invalid login credentials"}`)
 	})

@@ -39,7 +39,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-func TestTheFourKeysOfAFileAreRead(t *testing.T) {
+func TestThe_four_keys_of_a_file_are_read(t *testing.T) {
 	for name, content := range map[string]string{
 		"as documented": url + pair + `tenant_id = "` + tenant + `"`,
 		"with BOM, CRLF and comments": "\uFEFF# mine\r\n" +
@@ -60,7 +60,7 @@ func TestTheFourKeysOfAFileAreRead(t *testing.T) {
 	}
 }
 
-func TestTwoVariablesDoWithoutAFileWhatTheFileDoes(t *testing.T) {
+func TestTwo_variables_do_without_a_file_what_the_file_does(t *testing.T) {
 	c, err := load(t, "-", map[string]string{
 		"BABELON_SUPABASE_URL": "https://abcdefghijklmnopqrst.supabase.co/", "BABELON_CLIENT_ID": clientID, "BABELON_API_TOKEN": token,
 	})
@@ -75,7 +75,7 @@ func TestTwoVariablesDoWithoutAFileWhatTheFileDoes(t *testing.T) {
 	}
 }
 
-func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
+func TestA_flag_wins_over_the_environment_and_that_over_the_file(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, config.FileName), url+`publishable_key = "sb_publishable_file"`+"\n"+pair)
 	environment := map[string]string{
@@ -96,7 +96,7 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 	}
 }
 
-func TestTheNearestFileUpwardIsRead(t *testing.T) {
+func TestThe_nearest_file_upward_is_read(t *testing.T) {
 	root := t.TempDir()
 	deep := filepath.Join(root, "a", "b", "c")
 	if err := os.MkdirAll(deep, 0o700); err != nil {
@@ -118,7 +118,7 @@ func TestTheNearestFileUpwardIsRead(t *testing.T) {
 	}
 }
 
-func TestBadConfigurationIsAUsageErrorThatNamesTheCulpritAndNoValue(t *testing.T) {
+func TestBad_configuration_is_a_usage_error_that_names_the_culprit_and_no_value(t *testing.T) {
 	tests := map[string]struct {
 		file        string
 		environment map[string]string
@@ -188,7 +188,7 @@ func TestBadConfigurationIsAUsageErrorThatNamesTheCulpritAndNoValue(t *testing.T
 	}
 }
 
-func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
+func TestA_file_that_cannot_be_read_is_named(t *testing.T) {
 	dir := t.TempDir()
 	for name, path := range map[string]string{"missing": filepath.Join(dir, "nowhere.toml"), "a directory": dir} {
 		_, err := config.Load(config.Source{Dir: dir, File: path, Getenv: func(string) string { return "" }})
@@ -199,7 +199,7 @@ func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 	}
 }
 
-func TestLoopbackNeedsNoTLS(t *testing.T) {
+func TestLoopback_needs_no_TLS(t *testing.T) {
 	for _, host := range []string{"localhost", "127.0.0.1", "127.8.7.6", "[::1]"} {
 		if _, err := load(t, `supabase_url = "http://`+host+`:54321"`, nil); err != nil {
 			t.Errorf("%s: %v", host, err)
@@ -207,7 +207,7 @@ func TestLoopbackNeedsNoTLS(t *testing.T) {
 	}
 }
 
-func TestAFileThatOthersCanReadIsWarnedAboutWhenItHoldsASecret(t *testing.T) {
+func TestA_file_that_others_can_read_is_warned_about_when_it_holds_a_secret(t *testing.T) {
 	for content, want := range map[string]int{url + pair: 1, url: 0} {
 		path := filepath.Join(t.TempDir(), config.FileName)
 		write(t, path, content)
@@ -224,7 +224,7 @@ func TestAFileThatOthersCanReadIsWarnedAboutWhenItHoldsASecret(t *testing.T) {
 	}
 }
 
-func TestWrittenValuesAreReadBack(t *testing.T) {
+func TestWritten_values_are_read_back(t *testing.T) {
 	values := config.Values{
 		URL: "https://abcdefghijklmnopqrst.supabase.co", PublishableKey: `sb_publishable_"quoted\`,
 		ClientID: clientID, APIToken: credential.NewSecret(token), TenantID: tenant,
@@ -242,7 +242,7 @@ func TestWrittenValuesAreReadBack(t *testing.T) {
 	}
 }
 
-func TestValuesThatCouldNotBeReadBackAreNotWritten(t *testing.T) {
+func TestValues_that_could_not_be_read_back_are_not_written(t *testing.T) {
 	good := config.Values{URL: "https://example.com", ClientID: clientID, APIToken: credential.NewSecret(token)}
 	for name, spoil := range map[string]func(*config.Values){
 		"no URL":      func(v *config.Values) { v.URL = "" },
@@ -257,7 +257,7 @@ func TestValuesThatCouldNotBeReadBackAreNotWritten(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentIsBareLines(t *testing.T) {
+func TestThe_environment_is_bare_lines(t *testing.T) {
 	values := config.Values{URL: "https://example.com", ClientID: clientID, APIToken: credential.NewSecret(token)}
 	want := "BABELON_SUPABASE_URL=https://example.com\nBABELON_CLIENT_ID=" + clientID + "\nBABELON_API_TOKEN=" + token + "\n"
 	if got := values.Env(); got != want {
@@ -265,7 +265,7 @@ func TestTheEnvironmentIsBareLines(t *testing.T) {
 	}
 }
 
-func FuzzAFileIsReadOrRefusedWithoutQuotingTheSecret(f *testing.F) {
+func FuzzA_file_is_read_or_refused_without_quoting_the_secret(f *testing.F) {
 	f.Add(url + pair)
 	f.Add(url + "api_token = " + token)
 	f.Add(url + "client_id = '''\n" + token + "'''")
@@ -286,7 +286,7 @@ func FuzzAFileIsReadOrRefusedWithoutQuotingTheSecret(f *testing.F) {
 	})
 }
 
-func TestEveryValueOfTheExampleIsKnownAsASample(t *testing.T) {
+func TestEvery_value_of_the_example_is_known_as_a_sample(t *testing.T) {
 	example, err := os.ReadFile("../../../.babelon.toml.example")
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/config"
 )
 
-func TestAFileThatGitTracksIsWarnedAbout(t *testing.T) {
+func TestA_file_that_git_tracks_is_warned_about(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git makes the work tree for this test")
 	}
@@ -49,7 +49,7 @@ func TestAFileThatGitTracksIsWarnedAbout(t *testing.T) {
 	}
 }
 
-func TestALinkedWorkTreeHasItsIndexElsewhere(t *testing.T) {
+func TestA_linked_work_tree_has_its_index_elsewhere(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, ".git"), "gitdir: ../main/.git/worktrees/linked\n")
 	got, gitDir, ok := config.WorkTree(root)

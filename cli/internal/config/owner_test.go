@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-func TestAFileOfAStrangerIsNotTrusted(t *testing.T) {
+func TestA_file_of_a_stranger_is_not_trusted(t *testing.T) {
 	for _, test := range []struct {
 		owner, user int
 		want        bool

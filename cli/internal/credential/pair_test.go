@@ -8,7 +8,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/credential"
 )
 
-func TestAMalformedHalfIsExplainedWithoutItsValue(t *testing.T) {
+func TestA_malformed_half_is_explained_without_its_value(t *testing.T) {
 	const digits = "0123456789abcdef"
 	tests := map[string]struct {
 		check func(string) error
@@ -49,7 +49,7 @@ func TestAMalformedHalfIsExplainedWithoutItsValue(t *testing.T) {
 	}
 }
 
-func FuzzOnlyWellFormedPairsPass(f *testing.F) {
+func FuzzOnly_well_formed_pairs_pass(f *testing.F) {
 	f.Add("bbl_cid_0123456789abcdef")
 	f.Add("bbl_tok_0123456789abcdef0123456789abcdef")
 	f.Add("bbl_cid_a1b2c3d4e5f6g7h8…")

@@ -12,7 +12,7 @@ import (
 
 const token = "bbl_tok_0123456789abcdef0123456789abcdef"
 
-func TestASecretShowsItselfOnlyWhenRevealed(t *testing.T) {
+func TestA_secret_shows_itself_only_when_revealed(t *testing.T) {
 	secret := credential.NewSecret(token)
 	type holder struct {
 		Exported   credential.Secret
@@ -50,7 +50,7 @@ func TestASecretShowsItselfOnlyWhenRevealed(t *testing.T) {
 	}
 }
 
-func TestASecretNamesItsKindWhenRedacted(t *testing.T) {
+func TestA_secret_names_its_kind_when_redacted(t *testing.T) {
 	if got := credential.NewSecret(token).String(); got != "bbl_tok_[redacted]" {
 		t.Errorf("a token shows as %q", got)
 	}
@@ -59,7 +59,7 @@ func TestASecretNamesItsKindWhenRedacted(t *testing.T) {
 	}
 }
 
-func TestASecretIsScrubbedFromText(t *testing.T) {
+func TestA_secret_is_scrubbed_from_text(t *testing.T) {
 	got := credential.NewSecret(token).Scrub("you sent " + token + ", yes " + token)
 	if want := "you sent bbl_tok_[redacted], yes bbl_tok_[redacted]"; got != want {
 		t.Errorf("got %q", got)

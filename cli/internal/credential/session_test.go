@@ -26,7 +26,7 @@ func sessions(t *testing.T) credential.Sessions {
 	return s
 }
 
-func TestASessionIsKeptPerURLUntilItIsDeleted(t *testing.T) {
+func TestA_session_is_kept_per_URL_until_it_is_deleted(t *testing.T) {
 	s := sessions(t)
 	want := credential.Session{
 		Email:        "ada@example.com",
@@ -57,7 +57,7 @@ func TestASessionIsKeptPerURLUntilItIsDeleted(t *testing.T) {
 	}
 }
 
-func TestASessionIsReadableByItsOwnerAlone(t *testing.T) {
+func TestA_session_is_readable_by_its_owner_alone(t *testing.T) {
 	s := sessions(t)
 	if err := s.Save(project, credential.Session{AccessToken: credential.NewSecret("access")}); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestASessionIsReadableByItsOwnerAlone(t *testing.T) {
 	}
 }
 
-func TestADamagedSessionIsAnError(t *testing.T) {
+func TestA_damaged_session_is_an_error(t *testing.T) {
 	s := sessions(t)
 	if err := s.Save(project, credential.Session{AccessToken: credential.NewSecret("access")}); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestADamagedSessionIsAnError(t *testing.T) {
 	}
 }
 
-func TestALockedSessionIsWaitedForUntilInterrupted(t *testing.T) {
+func TestA_locked_session_is_waited_for_until_interrupted(t *testing.T) {
 	s := sessions(t)
 	// Whoever gives up may still be opening the lock's file while the test's directory is being removed.
 	t.Cleanup(func() {
@@ -122,7 +122,7 @@ func TestALockedSessionIsWaitedForUntilInterrupted(t *testing.T) {
 	}
 }
 
-func TestCreatingAFileNeverReplacesOne(t *testing.T) {
+func TestCreating_a_file_never_replaces_one(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := credential.CreateFile(path, []byte("first")); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestCreatingAFileNeverReplacesOne(t *testing.T) {
 	}
 }
 
-func TestReplacingAFileLeavesNothingElseBehind(t *testing.T) {
+func TestReplacing_a_file_leaves_nothing_else_behind(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	for _, content := range []string{"first", "second"} {
 		if err := credential.ReplaceFile(path, []byte(content)); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/term"
 )
 
-func TestWhatOthersWroteCannotMoveTheCursorBreakALineOrTurnTheText(t *testing.T) {
+func TestWhat_others_wrote_cannot_move_the_cursor_break_a_line_or_turn_the_text(t *testing.T) {
 	for text, want := range map[string]string{
 		"CI/CD Pipeline": "CI/CD Pipeline",
 		"Zoë 🚀 👩\u200d💻": "Zoë 🚀 👩\u200d💻",
@@ -23,7 +23,7 @@ func TestWhatOthersWroteCannotMoveTheCursorBreakALineOrTurnTheText(t *testing.T)
 	}
 }
 
-func TestATimeIsRelativeForAPersonAndExactForAPipe(t *testing.T) {
+func TestA_time_is_relative_for_a_person_and_exact_for_a_pipe(t *testing.T) {
 	now := time.Date(2026, 11, 24, 18, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		ago          time.Duration
@@ -48,7 +48,7 @@ func TestATimeIsRelativeForAPersonAndExactForAPipe(t *testing.T) {
 	}
 }
 
-func TestATableIsAlignedForAPersonAndTabSeparatedForAPipe(t *testing.T) {
+func TestA_table_is_aligned_for_a_person_and_tab_separated_for_a_pipe(t *testing.T) {
 	header, rows := []string{"NAME", "ROLE"}, [][]string{{"ci", "member"}, {"a\tb", "admin"}}
 	for isTerminal, want := range map[bool]string{
 		true:  "NAME  ROLE\nci    member\na�b   admin\n",

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
-func TestWithoutDockerOneSentenceSaysWhatIsMissing(t *testing.T) {
+func TestWithout_Docker_one_sentence_says_what_is_missing(t *testing.T) {
 	empty, command := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(command+"/docker", []byte("#!/bin/sh\necho Client: 20\necho Cannot connect >&2\nexit 1\n"), 0o755); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestWithoutDockerOneSentenceSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestAKilledProgramLeavesNothingInDocker(t *testing.T) {
+func TestA_killed_program_leaves_nothing_in_Docker(t *testing.T) {
 	if os.Getenv("BABELON_STACK") != "containers" {
 		t.Skip("make test-containers runs it")
 	}

@@ -213,3 +213,26 @@ func replaceLast(text string) string {
 	}
 	return fmt.Sprint(text[:len(text)-1], last)
 }
+
+// newPerson signs somebody up whom no other test knows.
+func newPerson(t *testing.T) (name string) {
+	t.Helper()
+	name = fmt.Sprintf("newcomer-%d", time.Now().UnixNano())
+	user, err := project.SignUp(t.Context(), name+"@example.com", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	people[name] = user
+	return name
+}
+
+// eventually waits until a condition holds, for at most as long as pg_cron may take with a minute's job.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(3 * time.Minute)
+	for tick := time.Tick(100 * time.Millisecond); !holds(); <-tick {
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}

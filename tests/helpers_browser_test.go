@@ -1,18 +1,13 @@
 package tests
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +18,8 @@ import (
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/babelon/babelon/tests/stack"
 )
 
 // patience is how long anything may take before a test gives up on it.
@@ -269,109 +266,24 @@ func quote(text string) string {
 	return string(literal)
 }
 
-// A settingsServer is a running `babelon settings`.
-type settingsServer struct {
-	address string // as printed
-	origin  string
-	root    string        // what the address of every page begins with
-	output  func() string // all of it so far
-	end     func() error  // as Ctrl-C does, and waits
-}
-
-// serveSettings starts it with a home folder and more arguments.
-func serveSettings(t *testing.T, home string, arguments ...string) *settingsServer {
-	t.Helper()
-	return serveSettingsOf(t, project.URL, home, arguments...)
-}
-
-func serveSettingsOf(t *testing.T, projectURL, home string, arguments ...string) *settingsServer {
-	t.Helper()
-	cmd := exec.Command(binary, append([]string{"settings", "--no-browser"}, arguments...)...)
-	cmd.Dir = home
-	cmd.Env = environment(home, projectURL)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	var output bytes.Buffer
-	keep := func(line []byte) {
-		mu.Lock()
-		defer mu.Unlock()
-		output.Write(line)
-	}
-	cmd.Stderr = writer(keep)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewReader(stdout)
-	first, err := lines.ReadString('\n')
-	keep([]byte(first))
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		rest, _ := io.ReadAll(lines)
-		keep(rest)
-	}()
-	var once sync.Once
-	var ended error
-	s := &settingsServer{
-		address: strings.TrimSpace(first),
-		output:  func() string { mu.Lock(); defer mu.Unlock(); return output.String() },
-		end: func() error {
-			once.Do(func() {
-				_ = cmd.Process.Signal(os.Interrupt)
-				<-drained
-				ended = cmd.Wait()
-			})
-			return ended
-		},
-	}
-	t.Cleanup(func() { _ = s.end() })
-	u, parseErr := url.Parse(s.address)
-	if err != nil || parseErr != nil || u.Host == "" {
-		_ = cmd.Process.Signal(syscall.SIGKILL)
-		t.Fatalf("babelon settings printed %q (%v)\n%s", first, err, s.output())
-	}
-	s.origin = u.Scheme + "://" + u.Host
-	s.root, _, _ = strings.Cut(s.address, "/open?")
-	return s
-}
-
-type writer func([]byte)
-
-func (w writer) Write(text []byte) (int, error) { w(text); return len(text), nil }
-
-func environment(home, projectURL string) []string {
-	return []string{
-		"PATH=" + filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + home,
-		"BABELON_SUPABASE_URL=" + projectURL, "BABELON_PUBLISHABLE_KEY=" + project.PublishableKey,
-	}
-}
-
-// logIn signs somebody in on the command line of a home folder.
-func logIn(t *testing.T, home, who string) {
-	t.Helper()
-	cmd := exec.Command(binary, "login", people[who].Email, "--password-stdin")
-	cmd.Dir = home
-	cmd.Env = environment(home, project.URL)
-	cmd.Stdin = strings.NewReader(password + "\n")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-}
-
-// signIn signs somebody in to the page of an organization, with their password.
-func (w *window) signIn(s *settingsServer, who, organization string) {
+func (w *window) scripts(on bool) {
 	w.t.Helper()
-	w.enterPassword(s, who, organization)
-	w.until("location.pathname.endsWith('/api-access') && document.readyState == 'complete'")
+	command(w, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 }
 
-func (w *window) enterPassword(s *settingsServer, who, organization string) {
+// accessible fails the test for what axe finds in the page.
+func (w *window) accessible(state string) {
 	w.t.Helper()
-	w.open(s.root + "/sign-in?organization=" + organization)
-	w.enter("#email", people[who].Email)
-	w.enter("#password", password)
-	w.click("#sign-in form:last-of-type button")
+	if !look[bool](w, "window.axe !== undefined") {
+		axe, err := os.ReadFile(filepath.Join(stack.Root(), "tests", "stack", "node_modules", "axe-core", "axe.min.js"))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		look[bool](w, "(() => {"+string(axe)+"; return true })()")
+	}
+	found := look[string](w, `axe.run({resultTypes: ["violations"]}).then(r =>
+		r.violations.map(v => v.id + ": " + v.help + "\n" + v.nodes.map(n => "  " + n.html + "\n  " + n.failureSummary).join("\n")).join("\n"))`)
+	if found != "" {
+		w.t.Errorf("%s:\n%s", state, secretPattern.ReplaceAllString(found, "SECRET"))
+	}
 }
