@@ -61,7 +61,7 @@ func TestSettings_the_secret_is_nowhere_once_its_dialog_is_closed(t *testing.T) 
 	secrets := []string{plain.APIToken, left.APIToken}
 	for how, leave := range map[string]func(){
 		"closed":     w.closeDialog,
-		"Escape":     func() { w.press(kb.Escape); w.until("!dialog.open") },
+		"Escape":     func() { w.press(kb.Escape, kb.Escape); w.until("!dialog.open") },
 		"reloaded":   func() { w.reload() },
 		"went away":  func() { w.open("about:blank"); back(w) },
 		"went ahead": func() { w.open(server.root + "/nowhere"); back(w); w.do(chromedp.NavigateForward()); back(w) },

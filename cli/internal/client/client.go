@@ -82,19 +82,20 @@ type Member struct {
 
 // Token is a token as lists show it, without its secret.
 type Token struct {
-	ClientID      string     `json:"client_id"`
-	Name          string     `json:"name"`
-	Role          string     `json:"role"`
-	CreatedAt     time.Time  `json:"created_at"`
-	CreatedBy     *string    `json:"created_by"`      // a person's id; nil when a token or a backend made it
-	CreatedByRole *string    `json:"created_by_role"` // what that person is today; nil when no longer a member
-	LastUsedAt    *time.Time `json:"last_used_at"`
-	Uses          int64      `json:"uses"`
-	LastDeniedAt  *time.Time `json:"last_denied_at"` // somebody still has the secret of a revoked token
-	Denials       int64      `json:"denials"`
-	UsageAsOf     *time.Time `json:"usage_as_of"` // nil where read-only requests are not counted
-	RevokedAt     *time.Time `json:"revoked_at"`
-	State         string     `json:"state"` // active or revoked
+	ClientID       string     `json:"client_id"`
+	Name           string     `json:"name"`
+	Role           string     `json:"role"`
+	CreatedAt      time.Time  `json:"created_at"`
+	CreatedBy      *string    `json:"created_by"` // a person's id; nil when a token or a backend made it
+	CreatedByEmail *string    `json:"created_by_email"`
+	CreatedByRole  *string    `json:"created_by_role"` // what that person is today; nil when no longer a member
+	LastUsedAt     *time.Time `json:"last_used_at"`
+	Uses           int64      `json:"uses"`
+	LastDeniedAt   *time.Time `json:"last_denied_at"` // somebody still has the secret of a revoked token
+	Denials        int64      `json:"denials"`
+	UsageAsOf      *time.Time `json:"usage_as_of"` // nil where read-only requests are not counted
+	RevokedAt      *time.Time `json:"revoked_at"`
+	State          string     `json:"state"` // active or revoked
 }
 
 // Status says whether the token works and what an admin should know about that.

@@ -31,8 +31,8 @@ type session struct {
 	person     *person // nil while the visitor, who opened the printed address, has not signed in
 	began      time.Time
 	seen       time.Time
-	generating chan struct{}   // full while a token is being generated
-	spent      map[string]bool // the request_ids whose token has been shown
+	generating chan struct{}     // full while a token is being generated
+	spent      map[string]string // the client IDs of tokens whose secret has been shown, by request_id
 }
 
 // sessions are keyed by the hash of the cookie, so that what is in memory opens nothing.
@@ -55,7 +55,7 @@ func (s *sessions) add(p *person, now time.Time) (cookie string) {
 	s.makeRoom(p, now)
 	cookie = rand.Text()
 	s.byHash[sha256.Sum256([]byte(cookie))] = &session{
-		person: p, began: now, seen: now, generating: make(chan struct{}, 1), spent: map[string]bool{},
+		person: p, began: now, seen: now, generating: make(chan struct{}, 1), spent: map[string]string{},
 	}
 	return cookie
 }

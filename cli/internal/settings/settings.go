@@ -74,6 +74,7 @@ func New(o Options) (*Server, error) {
 	var err error
 	s.views, err = template.New("").Funcs(template.FuncMap{
 		"page":  s.page,
+		"add":   func(a, b int) int { return a + b },
 		"asset": func(name string) string { return s.page("/assets/" + s.assets[name].version + "/" + name) },
 		"ago":   func(t time.Time) string { return term.Ago(o.Now(), t) },
 		"exact": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
@@ -175,6 +176,10 @@ func sentence(err error) string {
 		return "Something went wrong. Try again."
 	case f.Kind == fault.Interrupted, f.Kind == fault.Unavailable && f.Status == 0:
 		return "The Supabase project cannot be reached at the moment. Try again."
+	}
+	if f.Code == "BBL_MFA_REQUIRED" {
+		return "Your account has a second factor, and this page cannot ask for it yet. You can see the tokens here, " +
+			"but not generate or revoke any (BBL_MFA_REQUIRED)."
 	}
 	text := upperFirst(f.Error()) + "."
 	if f.Hint != "" && f.Kind != fault.Usage {
