@@ -75,6 +75,7 @@ func New(o Options) (*Server, error) {
 	s.views, err = template.New("").Funcs(template.FuncMap{
 		"page":  s.page,
 		"add":   func(a, b int) int { return a + b },
+		"split": strings.Split,
 		"asset": func(name string) string { return s.page("/assets/" + s.assets[name].version + "/" + name) },
 		"ago":   func(t time.Time) string { return term.Ago(o.Now(), t) },
 		"exact": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
