@@ -4,23 +4,29 @@ create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
 comment on type babelon.member_role is
   'What somebody may do in an organization, in rising order: viewers read, members write, admins manage members and tokens, owners manage owners.';
 
--- Names are shown in lists and typed by people: no control characters that could forge a line, no
--- bidirectional overrides that could disguise one, and never an API token pasted by mistake.
+-- Names are shown in lists and typed by people, so a name has something to see, nothing that could forge a line or
+-- disguise another name, and never an API token pasted by mistake, however it is spelt.
+-- The classes are Unicode's categories, as ICU has them: [:graph:] leaves out control, format and unassigned characters.
 create function babelon_private.is_name(name text)
 returns boolean
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select char_length(name) between 1 and 100
-     and name ~ '[^\s\u00A0\u200B-\u200F\u3000\uFEFF]'
-     and name !~ '[\u0001-\u001F\u007F-\u009F\u2028-\u202E\u2066-\u2069]'
-     and name !~ 'bbl_tok_[0-9a-f]{32}'
+     -- No control and no format characters, but the two joiners that some scripts and emoji are written with.
+     and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D]'
+     and name !~ '[\u0001-\u001F\u007F-\u009F\u2028\u2029]'
+     -- Something to see: a letter that is no filler, a digit, punctuation, or a symbol; marks alone do not count.
+     and (regexp_replace(name, '[\u115F\u1160\u3164\uFFA0]', '', 'g') collate "und-x-icu" ~ '[[:alnum:][:punct:]]'
+          or name ~ '[$+<=>^`|~\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\U0001F000-\U0001FAFF]')
+     and lower(regexp_replace(normalize(name, NFKC), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
 create table babelon_private.organizations (
-  id         uuid        not null default gen_random_uuid(),
-  name       text        not null,
-  created_at timestamptz not null default now(),
+  id                 uuid        not null default gen_random_uuid(),
+  name               text        not null,
+  created_at         timestamptz not null default now(),
+  members_changed_at timestamptz not null default now(),
   constraint organizations_pkey primary key (id),
   constraint organizations_name_check check (babelon_private.is_name(name))
 );
@@ -43,3 +49,5 @@ alter table babelon_private.memberships   enable row level security;
 
 comment on table babelon_private.organizations is 'Tenants. People read them through babelon.organizations.';
 comment on table babelon_private.memberships is 'Who is in which organization, as what. People read it through babelon.members.';
+comment on column babelon_private.organizations.members_changed_at is
+  'When its members last changed. Whoever changes them writes it first, so that such changes happen one after another at every isolation level.';

@@ -57,3 +57,21 @@ comment on column babelon_private.api_tokens.secret_hash is 'SHA-256 of the whol
 comment on column babelon_private.api_tokens.created_by is 'The person who made it; NULL when a token or the service role did, or the person is gone.';
 comment on column babelon_private.api_tokens.request_id is 'The maker''s idempotency key: a retry with it replaces this pair.';
 comment on column babelon_private.api_tokens.revoked_by is 'The person who revoked it; NULL when a token or the service role did, or the person is gone.';
+
+-- What state a token is in is said here and nowhere else: the hook, policies and lists read tokens through this view.
+create type babelon.token_state as enum ('active', 'revoked');
+comment on type babelon.token_state is 'active: the pair is accepted. revoked: it is refused, for good.';
+
+create view babelon_private.api_token_states as
+select t.id,
+       t.organization_id,
+       t.client_id,
+       t.secret_hash,
+       t.name,
+       t.role,
+       t.created_at,
+       t.created_by,
+       t.revoked_at,
+       case when t.revoked_at is null then 'active' else 'revoked' end::babelon.token_state as state
+  from babelon_private.api_tokens t;
+comment on view babelon_private.api_token_states is 'Every token, with the state it is in now.';

@@ -2,68 +2,159 @@
 --
 -- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
 -- current_user, because inside a definer function current_user is the definer.
--- A token's organization and role come from its own row, through settings that only the hook makes.
+-- A token is known by one setting, babelon.token_id, which the hook makes: 122 random bits that nobody is ever
+-- shown, so SQL that runs as one token cannot name another. Everything else about it is read from its row.
+--
+-- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session.
+
+create type babelon.caller_kind as enum ('token', 'user', 'service');
+comment on type babelon.caller_kind is 'What a caller is: a token, a person who is signed in (user), or the service role.';
+
+create function babelon_private.caller_claim(name text)
+returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return nullif(current_setting('request.jwt.claims', true), '')::json ->> name;
+end
+$$;
+
+create function babelon_private.caller_token_id()
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('role') = 'babelon_token' then
+    return nullif(current_setting('babelon.token_id', true), '')::uuid;
+  end if;
+  return null;
+end
+$$;
+
+-- NOTE: not auth.uid(), which takes any role's word for it, and fails on a `sub` that is no UUID.
+create function babelon_private.caller_user_id()
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('role') = 'authenticated' then
+    return substring(babelon_private.caller_claim('sub')
+             from '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$')::uuid;
+  end if;
+  return null;
+end
+$$;
 
 create function babelon_private.caller_kind()
+returns babelon.caller_kind
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when babelon_private.caller_token_id() is not null then 'token'
+    when current_setting('role') = 'service_role'      then 'service'
+    when babelon_private.caller_user_id() is not null  then 'user'
+  end::babelon.caller_kind;
+end
+$$;
+
+-- Whether the request's headers may have a pair in them. Searching the text costs less than parsing it, and most
+-- requests have none. PostgREST writes header names in lower case and without escapes.
+create function babelon_private.request_mentions_pair()
+returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  headers constant text := current_setting('request.headers', true);
+begin
+  return strpos(headers, 'x-client-id') > 0 or strpos(headers, 'x-api-token') > 0;
+end
+$$;
+
+-- The request's headers, NULL where there are none. A NUL character cannot become text, and the error for it would
+-- quote the headers in the server's log.
+create function babelon_private.request_headers()
 returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when current_setting('role') = 'babelon_token' then 'token'
-    when current_setting('role') = 'service_role'  then 'service'
-    when auth.uid() is not null                    then 'user'
-  end
+begin
+  return replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+end
 $$;
 
-create function babelon.tenant_id()
-returns uuid
-language sql stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select nullif(current_setting('babelon.tenant_id', true), '')::uuid
-   where current_setting('role') = 'babelon_token'
-$$;
-
--- Definer: memberships are filtered by policies that call this very function.
+-- The organizations the caller belongs to, with the caller's role in each. It is read anew in every statement, so a
+-- revoked token loses them in the middle of a request.
+-- Definer, to read tokens and memberships, which are filtered by policies that call this very function.
 create function babelon_private.caller_roles()
 returns table (organization_id uuid, role babelon.member_role)
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select babelon.tenant_id(), nullif(current_setting('babelon.role', true), '')::babelon.member_role
-   where babelon_private.caller_kind() = 'token'
-  union all
+declare
+  token   constant uuid := babelon_private.caller_token_id();
+  headers json;
+begin
+  if token is not null then
+    return query
+    select t.organization_id, t.role
+      from babelon_private.api_token_states t
+     where t.id = token and t.state = 'active';
+    return;
+  end if;
+
+  -- Only a verified pair makes somebody babelon_token. And a pair that nobody has verified, because the hook is not
+  -- installed, never falls back to another identity.
+  if babelon_private.request_mentions_pair() then
+    headers := babelon_private.request_headers()::json;
+  end if;
+  if current_setting('role') = 'babelon_token'
+     or headers ->> 'x-client-id' is not null
+     or headers ->> 'x-api-token' is not null then
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
+      'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
+  end if;
+
+  return query
   select m.organization_id, m.role
     from babelon_private.memberships m
-   where babelon_private.caller_kind() = 'user'
-     and m.user_id = auth.uid()
+   where m.user_id = babelon_private.caller_user_id();
+end
 $$;
 
 create function babelon.tenant_ids(minimum_role babelon.member_role default 'viewer')
 returns setof uuid
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select r.organization_id from babelon_private.caller_roles() r where r.role >= minimum_role
+begin
+  return query
+  select r.organization_id from babelon_private.caller_roles() r where r.role >= minimum_role;
+end
 $$;
 
-create function babelon.has_role(tenant uuid, minimum_role babelon.member_role)
-returns boolean
-language sql stable
+create function babelon.tenant_id()
+returns uuid
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select tenant is not null and tenant in (select babelon.tenant_ids(minimum_role))
+begin
+  return (select r.organization_id from babelon_private.caller_roles() r
+           where current_setting('role') = 'babelon_token');
+end
 $$;
 
 comment on function babelon.tenant_id is
-  'The organization of the token that is calling; NULL for a person. Good as a column default: tenant_id uuid default babelon.tenant_id().';
+  'The organization of the token that is calling; NULL for a person. Good as a column default: tenant_id uuid default babelon.tenant_id(). Errors: BBL_UNAUTHENTICATED (a pair that no hook has verified).';
 comment on function babelon.tenant_ids is
-  'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id in (select babelon.tenant_ids(''viewer''))).';
-comment on function babelon.has_role is
-  'Whether the caller, a person or a token, has at least this role in this organization. Never NULL.';
+  'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id = any (array(select babelon.tenant_ids(''viewer'')))), which asks once a statement and uses the column''s index. Errors: BBL_UNAUTHENTICATED (a pair that no hook has verified).';
 
--- The guard of every function that acts on an organization: which one the caller means, and may they?
+-- The guard of every function that acts on an organization: which one does the caller mean, and may they?
 -- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
 create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
 returns uuid
@@ -71,25 +162,85 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  kind   constant text := babelon_private.caller_kind();
-  own    constant uuid[] := array(select babelon.tenant_ids());
-  chosen constant uuid := coalesce(organization_id, case when cardinality(own) = 1 then own[1] end);
+  kind     constant babelon.caller_kind := babelon_private.caller_kind();
+  own      uuid[];
+  chosen   uuid := organization_id;
+  own_role babelon.member_role;
 begin
   if kind is null then
     perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required',
       'Send X-Client-Id and X-Api-Token, or sign in.');
-  elsif chosen is null and kind = 'user' and cardinality(own) = 0 then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
-      'Create one with create_organization, or ask an admin to add you.');
-  elsif chosen is null then
-    perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
-      'Name one of yours; the view organizations lists them.');
-  elsif chosen <> all (own)
-        and not (kind = 'service' and exists (select from babelon_private.organizations o where o.id = chosen)) then
+  end if;
+
+  if chosen is null then
+    own := array(select babelon.tenant_ids());
+    if kind = 'user' and cardinality(own) = 0 then
+      perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
+        'Create one with create_organization, or ask an admin to add you.');
+    elsif cardinality(own) <> 1 then
+      perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
+        'Name one of yours; the view organizations lists them.');
+    end if;
+    chosen := own[1];
+  end if;
+
+  if kind = 'service' then
+    if not exists (select from babelon_private.organizations o where o.id = chosen) then
+      perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such organization');
+    end if;
+    return chosen;
+  end if;
+
+  select r.role into own_role from babelon_private.caller_roles() r where r.organization_id = chosen;
+  if own_role is null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such organization');
-  elsif kind <> 'service' and not babelon.has_role(chosen, minimum_role) then
+  elsif own_role < minimum_role then
     perform babelon_private.raise_error('BBL_FORBIDDEN', format('this needs the role %s or higher', minimum_role));
   end if;
   return chosen;
+end
+$$;
+
+create type babelon.identity as (
+  kind              babelon.caller_kind,
+  organization_id   uuid,
+  organization_name text,
+  role              babelon.member_role,
+  client_id         text,
+  token_name        text,
+  user_id           uuid,
+  email             text
+);
+comment on type babelon.identity is
+  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization.';
+
+create function babelon_private.whoami()
+returns babelon.identity
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  me babelon.identity;
+begin
+  me.kind := babelon_private.caller_kind();
+
+  if me.kind = 'token' then
+    select t.client_id, t.name into me.client_id, me.token_name
+      from babelon_private.api_tokens t
+     where t.id = babelon_private.caller_token_id();
+  elsif me.kind = 'user' then
+    select u.id, u.email into me.user_id, me.email from auth.users u where u.id = babelon_private.caller_user_id();
+  end if;
+  if me.kind is null or (me.kind = 'user' and me.user_id is null) then
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required',
+      'Send X-Client-Id and X-Api-Token, or sign in.');
+  end if;
+
+  if (select count(*) from babelon.tenant_ids()) = 1 then
+    select o.id, o.name, r.role into me.organization_id, me.organization_name, me.role
+      from babelon_private.caller_roles() r
+      join babelon_private.organizations o on o.id = r.organization_id;
+  end if;
+  return me;
 end
 $$;

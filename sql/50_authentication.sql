@@ -1,6 +1,6 @@
 -- The request path: PostgREST calls authenticate_request() in every request's transaction, before the query.
 --
---   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.*, switch to babelon_token
+--   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.token_id, switch to babelon_token
 --   neither header             →  nothing happens; people's JWTs work as ever
 --   anything else              →  an error: a wrong pair never falls back to another identity
 
@@ -13,27 +13,32 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<request>>
 declare
-  -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
-  raw       constant text := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+  raw       constant text := babelon_private.request_headers();
   headers   constant json := raw::json;
   client_id constant text := headers ->> 'x-client-id';
   api_token constant text := headers ->> 'x-api-token';
   tenant_id constant text := headers ->> 'x-tenant-id';
+  journal   boolean;
   token     record;
   setting   text;
 begin
+  if current_setting('role') = 'babelon_token' then  -- a JWT named the role
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'the role babelon_token is for verified token pairs',
+      'Send X-Client-Id and X-Api-Token, without a JWT of that role.');
+  end if;
   if client_id is null and api_token is null then
     return false;
   end if;
 
-  if current_setting('role') is distinct from 'anon' then
+  -- A JWT with a `sub` is somebody's, whatever its role.
+  if current_setting('role') is distinct from 'anon' or babelon_private.caller_claim('sub') is not null then
     perform babelon_private.raise_error('BBL_AMBIGUOUS_CREDENTIALS',
       'a token pair was sent beside another identity',
       'Send either X-Client-Id and X-Api-Token, or a user''s or service key''s Authorization, not both.');
   end if;
 
-  select t.id, t.organization_id, t.secret_hash, t.role, t.revoked_at into token
-    from babelon_private.api_tokens t
+  select t.id, t.organization_id, t.secret_hash, t.role, t.state into token
+    from babelon_private.api_token_states t
    where t.client_id = request.client_id;
 
   -- A half, malformed or unknown pair ends here like a wrong secret, because NULL is not true: there is no
@@ -45,11 +50,12 @@ begin
 
   -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
   -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
-  if babelon_private.usage_is_journalled() and not pg_is_in_recovery() then
+  journal := babelon_private.usage_is_journalled();
+  if journal and not pg_is_in_recovery() then
     setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
-      || case when token.revoked_at is null then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
+      || case token.state when 'active' then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
   end if;
-  if token.revoked_at is not null then
+  if token.state = 'revoked' then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
   end if;
@@ -58,14 +64,12 @@ begin
       'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
   end if;
 
-  if not babelon_private.usage_is_journalled() and current_setting('transaction_read_only') = 'off' then
+  if not journal and current_setting('transaction_read_only') = 'off' then
     perform babelon_private.count_use(token.id);
   end if;
 
-  setting := set_config('request.headers',   replace(raw, api_token, ''), true);
-  setting := set_config('babelon.token_id',  token.id::text, true);
-  setting := set_config('babelon.tenant_id', token.organization_id::text, true);
-  setting := set_config('babelon.role',      token.role::text, true);
+  setting := set_config('request.headers',  replace(raw, api_token, ''), true);
+  setting := set_config('babelon.token_id', token.id::text, true);
   if token.role = 'viewer' then
     setting := set_config('transaction_read_only', 'on', true);
   end if;
@@ -81,7 +85,9 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if current_setting('role') <> 'babelon_token' and babelon_private.verify_request() then
+  if babelon_private.caller_token_id() is null
+     and (current_setting('role') = 'babelon_token' or babelon_private.request_mentions_pair())
+     and babelon_private.verify_request() then
     perform set_config('role', 'babelon_token', true);
   end if;
 end
@@ -90,4 +96,4 @@ $$;
 comment on function babelon_private.authenticate_request is
   'PostgREST''s pre-request hook (pgrst.db_pre_request). To keep a hook of your own, make it security invoker and call this first.';
 comment on function babelon_private.verify_request is
-  'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH.';
+  'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH, BBL_UNAUTHENTICATED (a JWT of the role babelon_token).';

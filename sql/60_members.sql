@@ -3,16 +3,19 @@
 -- auth.users is not readable through the API; an email is shown to those who share an organization with its owner.
 create function babelon_private.member_email(member_id uuid)
 returns text
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select u.email
-    from auth.users u
-   where u.id = member_id
-     and (babelon_private.caller_kind() = 'service'
-          or exists (select from babelon_private.memberships m
-                      where m.user_id = member_id
-                        and m.organization_id in (select babelon.tenant_ids())))
+begin
+  return (
+    select u.email
+      from auth.users u
+     where u.id = member_id
+       and (babelon_private.caller_kind() = 'service'
+            or exists (select from babelon_private.memberships m
+                        where m.user_id = member_id
+                          and m.organization_id = any (array(select babelon.tenant_ids())))));
+end
 $$;
 
 create view babelon.organizations with (security_invoker = true) as
@@ -32,14 +35,105 @@ select m.organization_id,
 
 create policy organizations_select_member on babelon_private.organizations
   for select to authenticated, babelon_token
-  using (id in (select babelon.tenant_ids()));
+  using (id = any (array(select babelon.tenant_ids())));
 
 create policy memberships_select_member on babelon_private.memberships
   for select to authenticated, babelon_token
-  using (organization_id in (select babelon.tenant_ids()));
+  using (organization_id = any (array(select babelon.tenant_ids())));
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
+
+-- Guards.
+
+create function babelon_private.require_name(name text)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if babelon_private.is_name(name) is not true then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
+  end if;
+end
+$$;
+
+-- A JWT outlives the session it was made for by up to an hour, and what it makes here lasts. So everything that makes or
+-- changes tokens, members or organizations asks Auth whether the person is still signed in, and as strongly as they can be.
+-- Tokens and the service role have no session, and pass.
+create function babelon_private.require_current_session()
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  person     constant uuid := babelon_private.caller_user_id();
+  session_id constant text := babelon_private.caller_claim('session_id');
+  current    boolean;
+begin
+  if person is null then
+    return;
+  end if;
+
+  current := exists (
+    select from auth.users u
+     where u.id = person
+       and u.deleted_at is null
+       and (u.banned_until is null or u.banned_until <= now()));
+  -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
+  if session_id is not null and to_regclass('auth.sessions') is not null then
+    current := current and exists (
+      select from auth.sessions s
+       where s.user_id = person
+         and s.id::text = session_id
+         and (s.not_after is null or s.not_after > now()));
+  end if;
+  if not current then
+    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'this session has ended', 'Sign in again.');
+  end if;
+
+  if babelon_private.caller_claim('aal') is distinct from 'aal2' and to_regclass('auth.mfa_factors') is not null then
+    if exists (select from auth.mfa_factors f where f.user_id = person and f.status::text = 'verified') then
+      perform babelon_private.raise_error('BBL_MFA_REQUIRED', 'this needs your second factor',
+        'Sign in with your second factor too, so that the session is aal2.');
+    end if;
+  end if;
+end
+$$;
+
+create function babelon_private.require_person()
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  case babelon_private.caller_kind()
+    when 'user' then
+      perform babelon_private.require_current_session();
+    when 'token', 'service' then
+      perform babelon_private.raise_error('BBL_FORBIDDEN', 'only a person can do this', 'Sign in.');
+    else
+      perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required', 'Sign in.');
+  end case;
+  return babelon_private.caller_user_id();
+end
+$$;
+
+-- The guard of everything that changes something in an organization.
+create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_role(organization_id, minimum_role);
+begin
+  perform babelon_private.require_current_session();
+  return organization;
+end
+$$;
+
+-- Organizations.
 
 create function babelon_private.create_organization(name text)
 returns babelon.organizations
@@ -47,86 +141,171 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  made babelon.organizations;
+  person constant uuid := babelon_private.require_person();
+  new_id uuid;
+  made   babelon.organizations;
 begin
-  if babelon_private.caller_kind() is null
-     or not exists (select from auth.users u where u.id = auth.uid()) and babelon_private.caller_kind() = 'user' then
-    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required', 'Sign in.');
-  elsif babelon_private.caller_kind() <> 'user' then
-    perform babelon_private.raise_error('BBL_FORBIDDEN', 'only a person can create an organization', 'Sign in.');
-  elsif babelon_private.is_name(name) is not true then
-    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
-  end if;
+  perform babelon_private.require_name(name);
 
-  insert into babelon_private.organizations as o (name)
-  values (create_organization.name)
-  returning o.id, o.name, 'owner'::babelon.member_role, o.created_at into made;
+  begin
+    insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
+    insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
+  exception when foreign_key_violation then
+    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
+  end;
 
-  insert into babelon_private.memberships (organization_id, user_id, role)
-  values (made.id, auth.uid(), 'owner');
+  select * into made from babelon.organizations o where o.id = new_id;
   return made;
 end
 $$;
 
--- What set_member and remove_member have in common: who is meant, and may the caller touch them?
--- Returns the organization and the person, with the organization locked: changes to its members queue
--- here, so that two owners who demote each other cannot leave it without one.
-create function babelon_private.lock_member(
-  email text, organization_id uuid, new_role babelon.member_role,
+create function babelon_private.rename_organization(organization_id uuid, name text)
+returns babelon.organizations
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_manager(organization_id);
+  renamed      babelon.organizations;
+begin
+  if babelon_private.caller_kind() = 'token' then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot rename its organization', 'Sign in.');
+  end if;
+  perform babelon_private.require_name(name);
+
+  update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+
+  select * into renamed from babelon.organizations o where o.id = organization;
+  return renamed;
+end
+$$;
+
+create function babelon_private.delete_organization(organization_id uuid)
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
+begin
+  delete from babelon_private.organizations o where o.id = organization;
+exception when foreign_key_violation then
+  perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
+    'Delete that first; or let the project''s operator do it.');
+end
+$$;
+
+-- Members.
+
+-- Who an email address or a user ID means, for a change in this organization; NULL when nobody. An email means a
+-- member first, whatever has become of their account; then somebody who has signed up, confirmed the address, and is
+-- neither banned nor deleted. It is looked up as Auth does, by the index that Auth has for it.
+create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  people uuid[];
+begin
+  if num_nonnulls(email, user_id) <> 1 then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'either email or user_id is required');
+  end if;
+
+  people := array(
+    select m.user_id
+      from babelon_private.memberships m
+      join auth.users u on u.id = m.user_id
+     where m.organization_id = find_person.organization_id
+       and (m.user_id = find_person.user_id or lower(u.email) = lower(find_person.email)));
+  if cardinality(people) = 0 and user_id is not null then
+    people := array(
+      select u.id from auth.users u
+       where u.id = find_person.user_id
+         and u.deleted_at is null and (u.banned_until is null or u.banned_until <= now()));
+  elsif cardinality(people) = 0 then
+    people := array(
+      select u.id from auth.users u
+       where u.instance_id = '00000000-0000-0000-0000-000000000000'
+         and lower(u.email) = lower(find_person.email)
+         and u.email_confirmed_at is not null
+         and u.deleted_at is null and (u.banned_until is null or u.banned_until <= now()));
+  end if;
+  if cardinality(people) > 1 then
+    perform babelon_private.raise_error('BBL_CONFLICT', 'several people have this email', 'Name one by user_id.');
+  end if;
+  return people[1];
+end
+$$;
+
+-- Whether the organization has another owner, whose account is not deleted.
+create function babelon_private.has_owner_besides(person uuid, organization_id uuid)
+returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select from babelon_private.memberships m
+      join auth.users u on u.id = m.user_id
+     where m.organization_id = has_owner_besides.organization_id
+       and m.role = 'owner'
+       and m.user_id is distinct from person
+       and u.deleted_at is null);
+end
+$$;
+
+-- What set_member and remove_member have in common: who is meant, and may the caller change them? new_role is NULL to
+-- remove. Returns the organization and the person, with changes to its members locked: so two owners who demote each
+-- other cannot leave it without one. Who may change nothing gets neither that lock nor an answer about anybody.
+create function babelon_private.authorize_member_change(
+  email text, user_id uuid, organization_id uuid, new_role babelon.member_role,
   out organization uuid, out person uuid)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  people   uuid[];
+  caller   constant uuid := babelon_private.caller_user_id();
+  -- Everybody can leave.
+  leaving  constant boolean := new_role is null and (user_id = caller or exists (
+    select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
-  leaving  boolean;
 begin
-  organization := babelon_private.require_role(organization_id, 'viewer');
-  perform from babelon_private.organizations o where o.id = organization for no key update;
-
+  organization := babelon_private.require_manager(organization_id, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
       'A member added by a leaked token would outlive its revocation. Sign in.');
   end if;
-
-  people := array(
-    select u.id from auth.users u
-     where lower(u.email) = lower(lock_member.email)
-       and u.email_confirmed_at is not null);
-  person  := people[1];
-  leaving := new_role is null and person = auth.uid() and cardinality(people) = 1;
-
-  -- Only now that nobody else can change it: the caller may have been demoted while waiting for the lock.
-  if leaving is not true then
-    perform babelon_private.require_role(organization, 'admin');
+  person := babelon_private.find_person(email, user_id, organization);
+  if person is null then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
 
-  if cardinality(people) = 0 then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody with this email has signed up and confirmed it');
-  elsif cardinality(people) > 1 then
-    perform babelon_private.raise_error('BBL_CONFLICT', 'several people have this email');
-  end if;
+  -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
+  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
+  perform babelon_private.require_role(organization, case when leaving and person = caller then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role
     from babelon_private.memberships m
    where m.organization_id = organization and m.user_id = person;
 
   if (old_role = 'owner' or new_role = 'owner')
-     and babelon_private.caller_kind() = 'user'
-     and not babelon.has_role(organization, 'owner') then
+     and caller is not null
+     and not exists (select from babelon.tenant_ids('owner') own where own = organization)
+     -- An admin may take an organization whose owners' accounts are all deleted.
+     and babelon_private.has_owner_besides(null, organization) then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'only an owner can add, change or remove an owner');
   end if;
   if old_role = 'owner' and new_role is distinct from 'owner'
-     and not exists (select from babelon_private.memberships m
-                      where m.organization_id = organization and m.role = 'owner' and m.user_id <> person) then
+     and not babelon_private.has_owner_besides(person, organization) then
     perform babelon_private.raise_error('BBL_CONFLICT', 'an organization keeps at least one owner',
       'Make somebody else an owner first.');
   end if;
 end
 $$;
 
-create function babelon_private.set_member(email text, role babelon.member_role, organization_id uuid)
+create function babelon_private.set_member(email text, role babelon.member_role, organization_id uuid, user_id uuid)
 returns babelon.members
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -138,11 +317,15 @@ begin
   if role is null then
     perform babelon_private.raise_error('BBL_INVALID_INPUT', 'role is required');
   end if;
-  target := babelon_private.lock_member(email, organization_id, role);
+  target := babelon_private.authorize_member_change(email, user_id, organization_id, role);
 
-  insert into babelon_private.memberships (organization_id, user_id, role)
-  values (target.organization, target.person, set_member.role)
-  on conflict on constraint memberships_pkey do update set role = excluded.role;
+  begin
+    insert into babelon_private.memberships (organization_id, user_id, role)
+    values (target.organization, target.person, set_member.role)
+    on conflict on constraint memberships_pkey do update set role = excluded.role;
+  exception when foreign_key_violation then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or the person has just been deleted');
+  end;
 
   select * into made
     from babelon.members m
@@ -151,7 +334,7 @@ begin
 end
 $$;
 
-create function babelon_private.remove_member(email text, organization_id uuid)
+create function babelon_private.remove_member(email text, organization_id uuid, user_id uuid)
 returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -159,12 +342,12 @@ as $$
 declare
   target record;
 begin
-  target := babelon_private.lock_member(email, organization_id, null);
+  target := babelon_private.authorize_member_change(email, user_id, organization_id, null);
 
   delete from babelon_private.memberships m
    where m.organization_id = target.organization and m.user_id = target.person;
   if not found then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody with this email is a member');
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'this person is no member');
   end if;
 end
 $$;

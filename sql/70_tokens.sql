@@ -19,36 +19,33 @@ create type babelon.api_token_pair as (
 );
 comment on type babelon.api_token_pair is 'A new token pair. api_token is the secret: it is in this one response and cannot be shown again.';
 
-create type babelon.api_token as (
-  client_id       text,
-  name            text,
-  role            babelon.member_role,
-  created_at      timestamptz,
-  created_by      uuid,
-  created_by_role babelon.member_role,
-  last_used_at    timestamptz,
-  uses            bigint,
-  last_denied_at  timestamptz,
-  denials         bigint,
-  usage_as_of     timestamptz,
-  revoked_at      timestamptz
-);
-comment on type babelon.api_token is
-  'A token as lists show it, never with its secret. created_by_role is what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
-
--- Every token with its organization, as lists show it.
+-- Every token as lists show it, with its organization: the type of what the functions below return.
 create view babelon_private.api_token_summaries as
 select t.organization_id,
-       row (t.client_id, t.name, t.role, t.created_at, t.created_by, m.role,
-            u.last_used_at, u.uses, u.last_denied_at, u.denials,
-            (select j.as_of from babelon_private.usage_journal j), t.revoked_at)::babelon.api_token as summary
-  from babelon_private.api_tokens t
+       t.client_id,
+       t.name,
+       t.role,
+       t.state,
+       t.created_at,
+       t.created_by,
+       m.role as created_by_role,
+       case when m.role is not null then (select u.email from auth.users u where u.id = t.created_by)::text end as created_by_email,
+       used.last_used_at,
+       used.uses,
+       used.last_denied_at,
+       used.denials,
+       (select j.as_of from babelon_private.usage_journal j) as usage_as_of,
+       t.revoked_at
+  from babelon_private.api_token_states t
   left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
  cross join lateral (
    select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses,
           max(c.last_denied_at) as last_denied_at, coalesce(sum(c.denials), 0)::bigint as denials
      from babelon_private.api_token_uses c
-    where c.token_id = t.id) u;
+    where c.token_id = t.id) used;
+
+comment on view babelon_private.api_token_summaries is
+  'A token as lists show it, never with its secret. created_by_role and created_by_email are what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
 
 create function babelon_private.generate_api_token(
   name text, organization_id uuid, role babelon.member_role, request_id uuid)
@@ -57,43 +54,47 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_role(organization_id, 'admin');
+  organization constant uuid := babelon_private.require_manager(organization_id);
   secret       constant text := 'bbl_tok_' || babelon_private.random_hex(16);
   made         babelon.api_token_pair;
 begin
-  if babelon_private.is_name(name) is not true then
-    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
-  elsif (role < 'owner') is not true then
+  perform babelon_private.require_name(name);
+  if (role < 'owner') is not true then
     perform babelon_private.raise_error('BBL_INVALID_INPUT', 'role must be viewer, member or admin');
   end if;
 
-  insert into babelon_private.api_tokens as t (organization_id, client_id, secret_hash, name, role, created_by, request_id)
-  values (
-    organization,
-    'bbl_cid_' || babelon_private.random_hex(8),
-    sha256(convert_to(secret, 'UTF8')),
-    generate_api_token.name,
-    generate_api_token.role,
-    auth.uid(),
-    generate_api_token.request_id)
-  -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
-  on conflict on constraint api_tokens_request_key do update
-    set secret_hash = excluded.secret_hash
-    where t.name = excluded.name
-      and t.role = excluded.role
-      and t.created_by is not distinct from excluded.created_by
-      and t.revoked_at is null
-  returning t.client_id, secret, t.name, t.role, t.organization_id, t.created_at into made;
-
-  if not found then
+  begin
+    insert into babelon_private.api_tokens as t (organization_id, client_id, secret_hash, name, role, created_by, request_id)
+    values (
+      organization,
+      'bbl_cid_' || babelon_private.random_hex(8),
+      sha256(convert_to(secret, 'UTF8')),
+      generate_api_token.name,
+      generate_api_token.role,
+      babelon_private.caller_user_id(),
+      generate_api_token.request_id)
+    -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
+    on conflict on constraint api_tokens_request_key do update
+      set secret_hash = excluded.secret_hash
+      where t.name = excluded.name
+        and t.role = excluded.role
+        and t.created_by is not distinct from excluded.created_by
+        and t.revoked_at is null
+    returning t.client_id, t.name, t.role, t.organization_id, t.created_at
+         into made.client_id, made.name, made.role, made.organization_id, made.created_at;
+  exception when foreign_key_violation then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or your account has just been deleted');
+  end;
+  if made.client_id is null then
     perform babelon_private.raise_error('BBL_CONFLICT', 'request_id was used for another token', 'Send a new request_id.');
   end if;
+  made.api_token := secret;
   return made;
 end
 $$;
 
 create function babelon_private.list_api_tokens(organization_id uuid)
-returns setof babelon.api_token
+returns setof babelon_private.api_token_summaries
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -110,39 +111,44 @@ begin
   end if;
 
   return query
-  select (s.summary).*
+  select s.*
     from babelon_private.api_token_summaries s
    where s.organization_id = organization
-   order by (s.summary).revoked_at is not null, (s.summary).created_at desc, (s.summary).client_id;
+   order by s.state, s.created_at desc, s.client_id;
 end
 $$;
 
 create function babelon_private.revoke_api_token(client_id text)
-returns babelon.api_token
+returns babelon_private.api_token_summaries
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   organization uuid;
-  revoked      babelon.api_token;
+  revoked      babelon_private.api_token_summaries;
 begin
   -- Unknown, or another organization's: the same answer.
   select t.organization_id into organization
     from babelon_private.api_tokens t
    where t.client_id = revoke_api_token.client_id
-     and (babelon_private.caller_kind() = 'service' or t.organization_id in (select babelon.tenant_ids()));
+     and (babelon_private.caller_kind() = 'service'
+          or t.organization_id = any (array(select babelon.tenant_ids())));
   if not found and babelon_private.caller_kind() is not null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such API token');
   end if;
-  perform babelon_private.require_role(organization, 'admin');
+  perform babelon_private.require_manager(organization);
 
-  update babelon_private.api_tokens t
-     set revoked_at = clock_timestamp(), revoked_by = auth.uid()
-   where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
+  begin
+    update babelon_private.api_tokens t
+       set revoked_at = clock_timestamp(), revoked_by = babelon_private.caller_user_id()
+     where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
+  exception when foreign_key_violation then
+    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
+  end;
 
-  select (s.summary).* into revoked
+  select * into revoked
     from babelon_private.api_token_summaries s
-   where (s.summary).client_id = revoke_api_token.client_id;
+   where s.client_id = revoke_api_token.client_id;
   return revoked;
 end
 $$;

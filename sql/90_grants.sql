@@ -15,32 +15,37 @@ grant usage on schema babelon, babelon_private to anon, authenticated, service_r
 grant execute on function
   babelon.whoami(),
   babelon.create_organization(text),
-  babelon.set_member(text, babelon.member_role, uuid),
-  babelon.remove_member(text, uuid),
+  babelon.rename_organization(text, uuid),
+  babelon.delete_organization(uuid),
+  babelon.set_member(text, babelon.member_role, uuid, uuid),
+  babelon.remove_member(text, uuid, uuid),
   babelon.generate_api_token(text, uuid, babelon.member_role, uuid),
   babelon.list_api_tokens(uuid),
   babelon.revoke_api_token(text),
   babelon.tenant_id(),
-  babelon.tenant_ids(babelon.member_role),
-  babelon.has_role(uuid, babelon.member_role)
+  babelon.tenant_ids(babelon.member_role)
 to anon, authenticated, service_role, babelon_token;
 
 -- What the hook and the functions above hand over to. Not exposed, and each guards itself.
 grant execute on function
   babelon_private.authenticate_request(),
+  babelon_private.request_mentions_pair(),
   babelon_private.verify_request(),
+  babelon_private.caller_token_id(),
   babelon_private.caller_roles(),
   babelon_private.whoami(),
   babelon_private.create_organization(text),
-  babelon_private.set_member(text, babelon.member_role, uuid),
-  babelon_private.remove_member(text, uuid),
+  babelon_private.rename_organization(uuid, text),
+  babelon_private.delete_organization(uuid),
+  babelon_private.set_member(text, babelon.member_role, uuid, uuid),
+  babelon_private.remove_member(text, uuid, uuid),
   babelon_private.generate_api_token(text, uuid, babelon.member_role, uuid),
   babelon_private.list_api_tokens(uuid),
   babelon_private.revoke_api_token(text)
 to anon, authenticated, service_role, babelon_token;
 
 -- Organizations and members, read through their views; the policies say which rows.
--- NOTE: anon reads neither, and nobody writes either: create_organization, set_member and remove_member do.
+-- NOTE: anon reads neither, and nobody writes either: the functions above do.
 grant select on babelon.organizations, babelon.members
   to authenticated, service_role, babelon_token;
 grant select (id, name, created_at) on babelon_private.organizations
@@ -51,5 +56,4 @@ grant execute on function babelon_private.member_email(uuid)
   to authenticated, service_role, babelon_token;
 
 -- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
--- NOTE: raise_error, caller_kind, require_role, lock_member, usage_is_journalled, count_use, collect_usage, random_hex, is_name and
--- forbid_unrevoking run only inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.
+-- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.

@@ -14,11 +14,11 @@ alter table public.deployments enable row level security;
 
 create policy deployments_select_viewer on public.deployments
   for select to authenticated, babelon_token
-  using (tenant_id in (select babelon.tenant_ids('viewer')));
+  using (tenant_id = any (array(select babelon.tenant_ids('viewer'))));
 
 create policy deployments_insert_member on public.deployments
   for insert to authenticated, babelon_token
-  with check (tenant_id in (select babelon.tenant_ids('member')));
+  with check (tenant_id = any (array(select babelon.tenant_ids('member'))));
 
 grant select, insert on public.deployments to authenticated, babelon_token;
 

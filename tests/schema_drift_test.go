@@ -68,7 +68,7 @@ func TestThe_migration_installs_with_supabase_db_push_and_leaves_the_schema_that
 		grant execute on function babelon_private.random_hex to anon;
 		grant select (secret_hash) on babelon_private.api_tokens to authenticated;
 		alter view babelon.members set (security_invoker = false);
-		comment on function babelon.has_role is 'changed';
+		comment on function babelon.tenant_ids is 'changed';
 		alter function babelon.whoami security definer`)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestThe_migration_installs_with_supabase_db_push_and_leaves_the_schema_that
 	if strings.Contains(noticed, none) {
 		t.Errorf("the comparison says so whatever there is:\n%s", noticed)
 	}
-	for _, change := range []string{"random_hex(integer)).anon", "api_tokens).authenticated.secret_hash", "view:babelon.members", "has_role", "whoami"} {
+	for _, change := range []string{"random_hex(integer)).anon", "api_tokens).authenticated.secret_hash", "view:babelon.members", "tenant_ids", "whoami"} {
 		if !strings.Contains(noticed, change) {
 			t.Errorf("unnoticed: %s in\n%s", change, noticed)
 		}

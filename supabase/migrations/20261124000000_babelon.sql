@@ -41,23 +41,29 @@ create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
 comment on type babelon.member_role is
   'What somebody may do in an organization, in rising order: viewers read, members write, admins manage members and tokens, owners manage owners.';
 
--- Names are shown in lists and typed by people: no control characters that could forge a line, no
--- bidirectional overrides that could disguise one, and never an API token pasted by mistake.
+-- Names are shown in lists and typed by people, so a name has something to see, nothing that could forge a line or
+-- disguise another name, and never an API token pasted by mistake, however it is spelt.
+-- The classes are Unicode's categories, as ICU has them: [:graph:] leaves out control, format and unassigned characters.
 create function babelon_private.is_name(name text)
 returns boolean
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select char_length(name) between 1 and 100
-     and name ~ '[^\s\u00A0\u200B-\u200F\u3000\uFEFF]'
-     and name !~ '[\u0001-\u001F\u007F-\u009F\u2028-\u202E\u2066-\u2069]'
-     and name !~ 'bbl_tok_[0-9a-f]{32}'
+     -- No control and no format characters, but the two joiners that some scripts and emoji are written with.
+     and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D]'
+     and name !~ '[\u0001-\u001F\u007F-\u009F\u2028\u2029]'
+     -- Something to see: a letter that is no filler, a digit, punctuation, or a symbol; marks alone do not count.
+     and (regexp_replace(name, '[\u115F\u1160\u3164\uFFA0]', '', 'g') collate "und-x-icu" ~ '[[:alnum:][:punct:]]'
+          or name ~ '[$+<=>^`|~\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\U0001F000-\U0001FAFF]')
+     and lower(regexp_replace(normalize(name, NFKC), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
 create table babelon_private.organizations (
-  id         uuid        not null default gen_random_uuid(),
-  name       text        not null,
-  created_at timestamptz not null default now(),
+  id                 uuid        not null default gen_random_uuid(),
+  name               text        not null,
+  created_at         timestamptz not null default now(),
+  members_changed_at timestamptz not null default now(),
   constraint organizations_pkey primary key (id),
   constraint organizations_name_check check (babelon_private.is_name(name))
 );
@@ -80,6 +86,8 @@ alter table babelon_private.memberships   enable row level security;
 
 comment on table babelon_private.organizations is 'Tenants. People read them through babelon.organizations.';
 comment on table babelon_private.memberships is 'Who is in which organization, as what. People read it through babelon.members.';
+comment on column babelon_private.organizations.members_changed_at is
+  'When its members last changed. Whoever changes them writes it first, so that such changes happen one after another at every isolation level.';
 -- Token pairs. Of a secret only its SHA-256 is ever here.
 
 create table babelon_private.api_tokens (
@@ -139,9 +147,42 @@ comment on column babelon_private.api_tokens.secret_hash is 'SHA-256 of the whol
 comment on column babelon_private.api_tokens.created_by is 'The person who made it; NULL when a token or the service role did, or the person is gone.';
 comment on column babelon_private.api_tokens.request_id is 'The maker''s idempotency key: a retry with it replaces this pair.';
 comment on column babelon_private.api_tokens.revoked_by is 'The person who revoked it; NULL when a token or the service role did, or the person is gone.';
+
+-- What state a token is in is said here and nowhere else: the hook, policies and lists read tokens through this view.
+create type babelon.token_state as enum ('active', 'revoked');
+comment on type babelon.token_state is 'active: the pair is accepted. revoked: it is refused, for good.';
+
+create view babelon_private.api_token_states as
+select t.id,
+       t.organization_id,
+       t.client_id,
+       t.secret_hash,
+       t.name,
+       t.role,
+       t.created_at,
+       t.created_by,
+       t.revoked_at,
+       case when t.revoked_at is null then 'active' else 'revoked' end::babelon.token_state as state
+  from babelon_private.api_tokens t;
+comment on view babelon_private.api_token_states is 'Every token, with the state it is in now.';
 -- Every error that a caller can meet, with its HTTP status, in one place.
 
-create function babelon_private.raise_error(code text, message text, hint text default null)
+create type babelon_private.error_code as enum (
+  'BBL_INVALID_INPUT',
+  'BBL_ORGANIZATION_REQUIRED',
+  'BBL_AMBIGUOUS_CREDENTIALS',
+  'BBL_INVALID_TOKEN',
+  'BBL_TOKEN_REVOKED',
+  'BBL_UNAUTHENTICATED',
+  'BBL_SESSION_ENDED',
+  'BBL_MFA_REQUIRED',
+  'BBL_FORBIDDEN',
+  'BBL_TENANT_MISMATCH',
+  'BBL_NOT_FOUND',
+  'BBL_CONFLICT'
+);
+
+create function babelon_private.raise_error(code babelon_private.error_code, message text, hint text default null)
 returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -154,6 +195,8 @@ declare
     when 'BBL_INVALID_TOKEN'         then 401
     when 'BBL_TOKEN_REVOKED'         then 401
     when 'BBL_UNAUTHENTICATED'       then 401
+    when 'BBL_SESSION_ENDED'         then 401
+    when 'BBL_MFA_REQUIRED'          then 403
     when 'BBL_FORBIDDEN'             then 403
     when 'BBL_TENANT_MISMATCH'       then 403
     when 'BBL_NOT_FOUND'             then 404
@@ -168,74 +211,166 @@ begin
 end
 $$;
 
+comment on type babelon_private.error_code is 'The codes of Babelon''s errors, as raise_error() answers them.';
 comment on function babelon_private.raise_error is
   'Raises a BBL_ error as PostgREST''s SQLSTATE PGRST: body {code, message, details, hint}, the code''s status, and WWW-Authenticate on 401. Never pass it what the caller sent.';
 -- Who is calling: a token, a person, the service role, or nobody.
 --
 -- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
 -- current_user, because inside a definer function current_user is the definer.
--- A token's organization and role come from its own row, through settings that only the hook makes.
+-- A token is known by one setting, babelon.token_id, which the hook makes: 122 random bits that nobody is ever
+-- shown, so SQL that runs as one token cannot name another. Everything else about it is read from its row.
+--
+-- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session.
+
+create type babelon.caller_kind as enum ('token', 'user', 'service');
+comment on type babelon.caller_kind is 'What a caller is: a token, a person who is signed in (user), or the service role.';
+
+create function babelon_private.caller_claim(name text)
+returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return nullif(current_setting('request.jwt.claims', true), '')::json ->> name;
+end
+$$;
+
+create function babelon_private.caller_token_id()
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('role') = 'babelon_token' then
+    return nullif(current_setting('babelon.token_id', true), '')::uuid;
+  end if;
+  return null;
+end
+$$;
+
+-- NOTE: not auth.uid(), which takes any role's word for it, and fails on a `sub` that is no UUID.
+create function babelon_private.caller_user_id()
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('role') = 'authenticated' then
+    return substring(babelon_private.caller_claim('sub')
+             from '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$')::uuid;
+  end if;
+  return null;
+end
+$$;
 
 create function babelon_private.caller_kind()
+returns babelon.caller_kind
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when babelon_private.caller_token_id() is not null then 'token'
+    when current_setting('role') = 'service_role'      then 'service'
+    when babelon_private.caller_user_id() is not null  then 'user'
+  end::babelon.caller_kind;
+end
+$$;
+
+-- Whether the request's headers may have a pair in them. Searching the text costs less than parsing it, and most
+-- requests have none. PostgREST writes header names in lower case and without escapes.
+create function babelon_private.request_mentions_pair()
+returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  headers constant text := current_setting('request.headers', true);
+begin
+  return strpos(headers, 'x-client-id') > 0 or strpos(headers, 'x-api-token') > 0;
+end
+$$;
+
+-- The request's headers, NULL where there are none. A NUL character cannot become text, and the error for it would
+-- quote the headers in the server's log.
+create function babelon_private.request_headers()
 returns text
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when current_setting('role') = 'babelon_token' then 'token'
-    when current_setting('role') = 'service_role'  then 'service'
-    when auth.uid() is not null                    then 'user'
-  end
+begin
+  return replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+end
 $$;
 
-create function babelon.tenant_id()
-returns uuid
-language sql stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select nullif(current_setting('babelon.tenant_id', true), '')::uuid
-   where current_setting('role') = 'babelon_token'
-$$;
-
--- Definer: memberships are filtered by policies that call this very function.
+-- The organizations the caller belongs to, with the caller's role in each. It is read anew in every statement, so a
+-- revoked token loses them in the middle of a request.
+-- Definer, to read tokens and memberships, which are filtered by policies that call this very function.
 create function babelon_private.caller_roles()
 returns table (organization_id uuid, role babelon.member_role)
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select babelon.tenant_id(), nullif(current_setting('babelon.role', true), '')::babelon.member_role
-   where babelon_private.caller_kind() = 'token'
-  union all
+declare
+  token   constant uuid := babelon_private.caller_token_id();
+  headers json;
+begin
+  if token is not null then
+    return query
+    select t.organization_id, t.role
+      from babelon_private.api_token_states t
+     where t.id = token and t.state = 'active';
+    return;
+  end if;
+
+  -- Only a verified pair makes somebody babelon_token. And a pair that nobody has verified, because the hook is not
+  -- installed, never falls back to another identity.
+  if babelon_private.request_mentions_pair() then
+    headers := babelon_private.request_headers()::json;
+  end if;
+  if current_setting('role') = 'babelon_token'
+     or headers ->> 'x-client-id' is not null
+     or headers ->> 'x-api-token' is not null then
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
+      'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
+  end if;
+
+  return query
   select m.organization_id, m.role
     from babelon_private.memberships m
-   where babelon_private.caller_kind() = 'user'
-     and m.user_id = auth.uid()
+   where m.user_id = babelon_private.caller_user_id();
+end
 $$;
 
 create function babelon.tenant_ids(minimum_role babelon.member_role default 'viewer')
 returns setof uuid
-language sql stable
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select r.organization_id from babelon_private.caller_roles() r where r.role >= minimum_role
+begin
+  return query
+  select r.organization_id from babelon_private.caller_roles() r where r.role >= minimum_role;
+end
 $$;
 
-create function babelon.has_role(tenant uuid, minimum_role babelon.member_role)
-returns boolean
-language sql stable
+create function babelon.tenant_id()
+returns uuid
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select tenant is not null and tenant in (select babelon.tenant_ids(minimum_role))
+begin
+  return (select r.organization_id from babelon_private.caller_roles() r
+           where current_setting('role') = 'babelon_token');
+end
 $$;
 
 comment on function babelon.tenant_id is
-  'The organization of the token that is calling; NULL for a person. Good as a column default: tenant_id uuid default babelon.tenant_id().';
+  'The organization of the token that is calling; NULL for a person. Good as a column default: tenant_id uuid default babelon.tenant_id(). Errors: BBL_UNAUTHENTICATED (a pair that no hook has verified).';
 comment on function babelon.tenant_ids is
-  'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id in (select babelon.tenant_ids(''viewer''))).';
-comment on function babelon.has_role is
-  'Whether the caller, a person or a token, has at least this role in this organization. Never NULL.';
+  'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id = any (array(select babelon.tenant_ids(''viewer'')))), which asks once a statement and uses the column''s index. Errors: BBL_UNAUTHENTICATED (a pair that no hook has verified).';
 
--- The guard of every function that acts on an organization: which one the caller means, and may they?
+-- The guard of every function that acts on an organization: which one does the caller mean, and may they?
 -- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
 create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
 returns uuid
@@ -243,26 +378,86 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  kind   constant text := babelon_private.caller_kind();
-  own    constant uuid[] := array(select babelon.tenant_ids());
-  chosen constant uuid := coalesce(organization_id, case when cardinality(own) = 1 then own[1] end);
+  kind     constant babelon.caller_kind := babelon_private.caller_kind();
+  own      uuid[];
+  chosen   uuid := organization_id;
+  own_role babelon.member_role;
 begin
   if kind is null then
     perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required',
       'Send X-Client-Id and X-Api-Token, or sign in.');
-  elsif chosen is null and kind = 'user' and cardinality(own) = 0 then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
-      'Create one with create_organization, or ask an admin to add you.');
-  elsif chosen is null then
-    perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
-      'Name one of yours; the view organizations lists them.');
-  elsif chosen <> all (own)
-        and not (kind = 'service' and exists (select from babelon_private.organizations o where o.id = chosen)) then
+  end if;
+
+  if chosen is null then
+    own := array(select babelon.tenant_ids());
+    if kind = 'user' and cardinality(own) = 0 then
+      perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
+        'Create one with create_organization, or ask an admin to add you.');
+    elsif cardinality(own) <> 1 then
+      perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
+        'Name one of yours; the view organizations lists them.');
+    end if;
+    chosen := own[1];
+  end if;
+
+  if kind = 'service' then
+    if not exists (select from babelon_private.organizations o where o.id = chosen) then
+      perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such organization');
+    end if;
+    return chosen;
+  end if;
+
+  select r.role into own_role from babelon_private.caller_roles() r where r.organization_id = chosen;
+  if own_role is null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such organization');
-  elsif kind <> 'service' and not babelon.has_role(chosen, minimum_role) then
+  elsif own_role < minimum_role then
     perform babelon_private.raise_error('BBL_FORBIDDEN', format('this needs the role %s or higher', minimum_role));
   end if;
   return chosen;
+end
+$$;
+
+create type babelon.identity as (
+  kind              babelon.caller_kind,
+  organization_id   uuid,
+  organization_name text,
+  role              babelon.member_role,
+  client_id         text,
+  token_name        text,
+  user_id           uuid,
+  email             text
+);
+comment on type babelon.identity is
+  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization.';
+
+create function babelon_private.whoami()
+returns babelon.identity
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  me babelon.identity;
+begin
+  me.kind := babelon_private.caller_kind();
+
+  if me.kind = 'token' then
+    select t.client_id, t.name into me.client_id, me.token_name
+      from babelon_private.api_tokens t
+     where t.id = babelon_private.caller_token_id();
+  elsif me.kind = 'user' then
+    select u.id, u.email into me.user_id, me.email from auth.users u where u.id = babelon_private.caller_user_id();
+  end if;
+  if me.kind is null or (me.kind = 'user' and me.user_id is null) then
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required',
+      'Send X-Client-Id and X-Api-Token, or sign in.');
+  end if;
+
+  if (select count(*) from babelon.tenant_ids()) = 1 then
+    select o.id, o.name, r.role into me.organization_id, me.organization_name, me.role
+      from babelon_private.caller_roles() r
+      join babelon_private.organizations o on o.id = r.organization_id;
+  end if;
+  return me;
 end
 $$;
 -- Counting uses: of every request, exactly, and never in a request's way.
@@ -548,7 +743,7 @@ comment on function babelon_private.collect_usage is
   'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. max_bytes and max_messages bound the work.';
 -- The request path: PostgREST calls authenticate_request() in every request's transaction, before the query.
 --
---   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.*, switch to babelon_token
+--   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.token_id, switch to babelon_token
 --   neither header             →  nothing happens; people's JWTs work as ever
 --   anything else              →  an error: a wrong pair never falls back to another identity
 
@@ -561,27 +756,32 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<request>>
 declare
-  -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
-  raw       constant text := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+  raw       constant text := babelon_private.request_headers();
   headers   constant json := raw::json;
   client_id constant text := headers ->> 'x-client-id';
   api_token constant text := headers ->> 'x-api-token';
   tenant_id constant text := headers ->> 'x-tenant-id';
+  journal   boolean;
   token     record;
   setting   text;
 begin
+  if current_setting('role') = 'babelon_token' then  -- a JWT named the role
+    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'the role babelon_token is for verified token pairs',
+      'Send X-Client-Id and X-Api-Token, without a JWT of that role.');
+  end if;
   if client_id is null and api_token is null then
     return false;
   end if;
 
-  if current_setting('role') is distinct from 'anon' then
+  -- A JWT with a `sub` is somebody's, whatever its role.
+  if current_setting('role') is distinct from 'anon' or babelon_private.caller_claim('sub') is not null then
     perform babelon_private.raise_error('BBL_AMBIGUOUS_CREDENTIALS',
       'a token pair was sent beside another identity',
       'Send either X-Client-Id and X-Api-Token, or a user''s or service key''s Authorization, not both.');
   end if;
 
-  select t.id, t.organization_id, t.secret_hash, t.role, t.revoked_at into token
-    from babelon_private.api_tokens t
+  select t.id, t.organization_id, t.secret_hash, t.role, t.state into token
+    from babelon_private.api_token_states t
    where t.client_id = request.client_id;
 
   -- A half, malformed or unknown pair ends here like a wrong secret, because NULL is not true: there is no
@@ -593,11 +793,12 @@ begin
 
   -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
   -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
-  if babelon_private.usage_is_journalled() and not pg_is_in_recovery() then
+  journal := babelon_private.usage_is_journalled();
+  if journal and not pg_is_in_recovery() then
     setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
-      || case when token.revoked_at is null then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
+      || case token.state when 'active' then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
   end if;
-  if token.revoked_at is not null then
+  if token.state = 'revoked' then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
   end if;
@@ -606,14 +807,12 @@ begin
       'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
   end if;
 
-  if not babelon_private.usage_is_journalled() and current_setting('transaction_read_only') = 'off' then
+  if not journal and current_setting('transaction_read_only') = 'off' then
     perform babelon_private.count_use(token.id);
   end if;
 
-  setting := set_config('request.headers',   replace(raw, api_token, ''), true);
-  setting := set_config('babelon.token_id',  token.id::text, true);
-  setting := set_config('babelon.tenant_id', token.organization_id::text, true);
-  setting := set_config('babelon.role',      token.role::text, true);
+  setting := set_config('request.headers',  replace(raw, api_token, ''), true);
+  setting := set_config('babelon.token_id', token.id::text, true);
   if token.role = 'viewer' then
     setting := set_config('transaction_read_only', 'on', true);
   end if;
@@ -629,7 +828,9 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if current_setting('role') <> 'babelon_token' and babelon_private.verify_request() then
+  if babelon_private.caller_token_id() is null
+     and (current_setting('role') = 'babelon_token' or babelon_private.request_mentions_pair())
+     and babelon_private.verify_request() then
     perform set_config('role', 'babelon_token', true);
   end if;
 end
@@ -638,22 +839,25 @@ $$;
 comment on function babelon_private.authenticate_request is
   'PostgREST''s pre-request hook (pgrst.db_pre_request). To keep a hook of your own, make it security invoker and call this first.';
 comment on function babelon_private.verify_request is
-  'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH.';
+  'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH, BBL_UNAUTHENTICATED (a JWT of the role babelon_token).';
 -- Organizations and members as people see and change them.
 
 -- auth.users is not readable through the API; an email is shown to those who share an organization with its owner.
 create function babelon_private.member_email(member_id uuid)
 returns text
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select u.email
-    from auth.users u
-   where u.id = member_id
-     and (babelon_private.caller_kind() = 'service'
-          or exists (select from babelon_private.memberships m
-                      where m.user_id = member_id
-                        and m.organization_id in (select babelon.tenant_ids())))
+begin
+  return (
+    select u.email
+      from auth.users u
+     where u.id = member_id
+       and (babelon_private.caller_kind() = 'service'
+            or exists (select from babelon_private.memberships m
+                        where m.user_id = member_id
+                          and m.organization_id = any (array(select babelon.tenant_ids())))));
+end
 $$;
 
 create view babelon.organizations with (security_invoker = true) as
@@ -673,14 +877,105 @@ select m.organization_id,
 
 create policy organizations_select_member on babelon_private.organizations
   for select to authenticated, babelon_token
-  using (id in (select babelon.tenant_ids()));
+  using (id = any (array(select babelon.tenant_ids())));
 
 create policy memberships_select_member on babelon_private.memberships
   for select to authenticated, babelon_token
-  using (organization_id in (select babelon.tenant_ids()));
+  using (organization_id = any (array(select babelon.tenant_ids())));
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
+
+-- Guards.
+
+create function babelon_private.require_name(name text)
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if babelon_private.is_name(name) is not true then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
+  end if;
+end
+$$;
+
+-- A JWT outlives the session it was made for by up to an hour, and what it makes here lasts. So everything that makes or
+-- changes tokens, members or organizations asks Auth whether the person is still signed in, and as strongly as they can be.
+-- Tokens and the service role have no session, and pass.
+create function babelon_private.require_current_session()
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  person     constant uuid := babelon_private.caller_user_id();
+  session_id constant text := babelon_private.caller_claim('session_id');
+  current    boolean;
+begin
+  if person is null then
+    return;
+  end if;
+
+  current := exists (
+    select from auth.users u
+     where u.id = person
+       and u.deleted_at is null
+       and (u.banned_until is null or u.banned_until <= now()));
+  -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
+  if session_id is not null and to_regclass('auth.sessions') is not null then
+    current := current and exists (
+      select from auth.sessions s
+       where s.user_id = person
+         and s.id::text = session_id
+         and (s.not_after is null or s.not_after > now()));
+  end if;
+  if not current then
+    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'this session has ended', 'Sign in again.');
+  end if;
+
+  if babelon_private.caller_claim('aal') is distinct from 'aal2' and to_regclass('auth.mfa_factors') is not null then
+    if exists (select from auth.mfa_factors f where f.user_id = person and f.status::text = 'verified') then
+      perform babelon_private.raise_error('BBL_MFA_REQUIRED', 'this needs your second factor',
+        'Sign in with your second factor too, so that the session is aal2.');
+    end if;
+  end if;
+end
+$$;
+
+create function babelon_private.require_person()
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  case babelon_private.caller_kind()
+    when 'user' then
+      perform babelon_private.require_current_session();
+    when 'token', 'service' then
+      perform babelon_private.raise_error('BBL_FORBIDDEN', 'only a person can do this', 'Sign in.');
+    else
+      perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required', 'Sign in.');
+  end case;
+  return babelon_private.caller_user_id();
+end
+$$;
+
+-- The guard of everything that changes something in an organization.
+create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_role(organization_id, minimum_role);
+begin
+  perform babelon_private.require_current_session();
+  return organization;
+end
+$$;
+
+-- Organizations.
 
 create function babelon_private.create_organization(name text)
 returns babelon.organizations
@@ -688,86 +983,171 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  made babelon.organizations;
+  person constant uuid := babelon_private.require_person();
+  new_id uuid;
+  made   babelon.organizations;
 begin
-  if babelon_private.caller_kind() is null
-     or not exists (select from auth.users u where u.id = auth.uid()) and babelon_private.caller_kind() = 'user' then
-    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required', 'Sign in.');
-  elsif babelon_private.caller_kind() <> 'user' then
-    perform babelon_private.raise_error('BBL_FORBIDDEN', 'only a person can create an organization', 'Sign in.');
-  elsif babelon_private.is_name(name) is not true then
-    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
-  end if;
+  perform babelon_private.require_name(name);
 
-  insert into babelon_private.organizations as o (name)
-  values (create_organization.name)
-  returning o.id, o.name, 'owner'::babelon.member_role, o.created_at into made;
+  begin
+    insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
+    insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
+  exception when foreign_key_violation then
+    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
+  end;
 
-  insert into babelon_private.memberships (organization_id, user_id, role)
-  values (made.id, auth.uid(), 'owner');
+  select * into made from babelon.organizations o where o.id = new_id;
   return made;
 end
 $$;
 
--- What set_member and remove_member have in common: who is meant, and may the caller touch them?
--- Returns the organization and the person, with the organization locked: changes to its members queue
--- here, so that two owners who demote each other cannot leave it without one.
-create function babelon_private.lock_member(
-  email text, organization_id uuid, new_role babelon.member_role,
+create function babelon_private.rename_organization(organization_id uuid, name text)
+returns babelon.organizations
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_manager(organization_id);
+  renamed      babelon.organizations;
+begin
+  if babelon_private.caller_kind() = 'token' then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot rename its organization', 'Sign in.');
+  end if;
+  perform babelon_private.require_name(name);
+
+  update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+
+  select * into renamed from babelon.organizations o where o.id = organization;
+  return renamed;
+end
+$$;
+
+create function babelon_private.delete_organization(organization_id uuid)
+returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
+begin
+  delete from babelon_private.organizations o where o.id = organization;
+exception when foreign_key_violation then
+  perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
+    'Delete that first; or let the project''s operator do it.');
+end
+$$;
+
+-- Members.
+
+-- Who an email address or a user ID means, for a change in this organization; NULL when nobody. An email means a
+-- member first, whatever has become of their account; then somebody who has signed up, confirmed the address, and is
+-- neither banned nor deleted. It is looked up as Auth does, by the index that Auth has for it.
+create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
+returns uuid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  people uuid[];
+begin
+  if num_nonnulls(email, user_id) <> 1 then
+    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'either email or user_id is required');
+  end if;
+
+  people := array(
+    select m.user_id
+      from babelon_private.memberships m
+      join auth.users u on u.id = m.user_id
+     where m.organization_id = find_person.organization_id
+       and (m.user_id = find_person.user_id or lower(u.email) = lower(find_person.email)));
+  if cardinality(people) = 0 and user_id is not null then
+    people := array(
+      select u.id from auth.users u
+       where u.id = find_person.user_id
+         and u.deleted_at is null and (u.banned_until is null or u.banned_until <= now()));
+  elsif cardinality(people) = 0 then
+    people := array(
+      select u.id from auth.users u
+       where u.instance_id = '00000000-0000-0000-0000-000000000000'
+         and lower(u.email) = lower(find_person.email)
+         and u.email_confirmed_at is not null
+         and u.deleted_at is null and (u.banned_until is null or u.banned_until <= now()));
+  end if;
+  if cardinality(people) > 1 then
+    perform babelon_private.raise_error('BBL_CONFLICT', 'several people have this email', 'Name one by user_id.');
+  end if;
+  return people[1];
+end
+$$;
+
+-- Whether the organization has another owner, whose account is not deleted.
+create function babelon_private.has_owner_besides(person uuid, organization_id uuid)
+returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select from babelon_private.memberships m
+      join auth.users u on u.id = m.user_id
+     where m.organization_id = has_owner_besides.organization_id
+       and m.role = 'owner'
+       and m.user_id is distinct from person
+       and u.deleted_at is null);
+end
+$$;
+
+-- What set_member and remove_member have in common: who is meant, and may the caller change them? new_role is NULL to
+-- remove. Returns the organization and the person, with changes to its members locked: so two owners who demote each
+-- other cannot leave it without one. Who may change nothing gets neither that lock nor an answer about anybody.
+create function babelon_private.authorize_member_change(
+  email text, user_id uuid, organization_id uuid, new_role babelon.member_role,
   out organization uuid, out person uuid)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  people   uuid[];
+  caller   constant uuid := babelon_private.caller_user_id();
+  -- Everybody can leave.
+  leaving  constant boolean := new_role is null and (user_id = caller or exists (
+    select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
-  leaving  boolean;
 begin
-  organization := babelon_private.require_role(organization_id, 'viewer');
-  perform from babelon_private.organizations o where o.id = organization for no key update;
-
+  organization := babelon_private.require_manager(organization_id, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
       'A member added by a leaked token would outlive its revocation. Sign in.');
   end if;
-
-  people := array(
-    select u.id from auth.users u
-     where lower(u.email) = lower(lock_member.email)
-       and u.email_confirmed_at is not null);
-  person  := people[1];
-  leaving := new_role is null and person = auth.uid() and cardinality(people) = 1;
-
-  -- Only now that nobody else can change it: the caller may have been demoted while waiting for the lock.
-  if leaving is not true then
-    perform babelon_private.require_role(organization, 'admin');
+  person := babelon_private.find_person(email, user_id, organization);
+  if person is null then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
 
-  if cardinality(people) = 0 then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody with this email has signed up and confirmed it');
-  elsif cardinality(people) > 1 then
-    perform babelon_private.raise_error('BBL_CONFLICT', 'several people have this email');
-  end if;
+  -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
+  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
+  perform babelon_private.require_role(organization, case when leaving and person = caller then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role
     from babelon_private.memberships m
    where m.organization_id = organization and m.user_id = person;
 
   if (old_role = 'owner' or new_role = 'owner')
-     and babelon_private.caller_kind() = 'user'
-     and not babelon.has_role(organization, 'owner') then
+     and caller is not null
+     and not exists (select from babelon.tenant_ids('owner') own where own = organization)
+     -- An admin may take an organization whose owners' accounts are all deleted.
+     and babelon_private.has_owner_besides(null, organization) then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'only an owner can add, change or remove an owner');
   end if;
   if old_role = 'owner' and new_role is distinct from 'owner'
-     and not exists (select from babelon_private.memberships m
-                      where m.organization_id = organization and m.role = 'owner' and m.user_id <> person) then
+     and not babelon_private.has_owner_besides(person, organization) then
     perform babelon_private.raise_error('BBL_CONFLICT', 'an organization keeps at least one owner',
       'Make somebody else an owner first.');
   end if;
 end
 $$;
 
-create function babelon_private.set_member(email text, role babelon.member_role, organization_id uuid)
+create function babelon_private.set_member(email text, role babelon.member_role, organization_id uuid, user_id uuid)
 returns babelon.members
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -779,11 +1159,15 @@ begin
   if role is null then
     perform babelon_private.raise_error('BBL_INVALID_INPUT', 'role is required');
   end if;
-  target := babelon_private.lock_member(email, organization_id, role);
+  target := babelon_private.authorize_member_change(email, user_id, organization_id, role);
 
-  insert into babelon_private.memberships (organization_id, user_id, role)
-  values (target.organization, target.person, set_member.role)
-  on conflict on constraint memberships_pkey do update set role = excluded.role;
+  begin
+    insert into babelon_private.memberships (organization_id, user_id, role)
+    values (target.organization, target.person, set_member.role)
+    on conflict on constraint memberships_pkey do update set role = excluded.role;
+  exception when foreign_key_violation then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or the person has just been deleted');
+  end;
 
   select * into made
     from babelon.members m
@@ -792,7 +1176,7 @@ begin
 end
 $$;
 
-create function babelon_private.remove_member(email text, organization_id uuid)
+create function babelon_private.remove_member(email text, organization_id uuid, user_id uuid)
 returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -800,12 +1184,12 @@ as $$
 declare
   target record;
 begin
-  target := babelon_private.lock_member(email, organization_id, null);
+  target := babelon_private.authorize_member_change(email, user_id, organization_id, null);
 
   delete from babelon_private.memberships m
    where m.organization_id = target.organization and m.user_id = target.person;
   if not found then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody with this email is a member');
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'this person is no member');
   end if;
 end
 $$;
@@ -830,36 +1214,33 @@ create type babelon.api_token_pair as (
 );
 comment on type babelon.api_token_pair is 'A new token pair. api_token is the secret: it is in this one response and cannot be shown again.';
 
-create type babelon.api_token as (
-  client_id       text,
-  name            text,
-  role            babelon.member_role,
-  created_at      timestamptz,
-  created_by      uuid,
-  created_by_role babelon.member_role,
-  last_used_at    timestamptz,
-  uses            bigint,
-  last_denied_at  timestamptz,
-  denials         bigint,
-  usage_as_of     timestamptz,
-  revoked_at      timestamptz
-);
-comment on type babelon.api_token is
-  'A token as lists show it, never with its secret. created_by_role is what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
-
--- Every token with its organization, as lists show it.
+-- Every token as lists show it, with its organization: the type of what the functions below return.
 create view babelon_private.api_token_summaries as
 select t.organization_id,
-       row (t.client_id, t.name, t.role, t.created_at, t.created_by, m.role,
-            u.last_used_at, u.uses, u.last_denied_at, u.denials,
-            (select j.as_of from babelon_private.usage_journal j), t.revoked_at)::babelon.api_token as summary
-  from babelon_private.api_tokens t
+       t.client_id,
+       t.name,
+       t.role,
+       t.state,
+       t.created_at,
+       t.created_by,
+       m.role as created_by_role,
+       case when m.role is not null then (select u.email from auth.users u where u.id = t.created_by)::text end as created_by_email,
+       used.last_used_at,
+       used.uses,
+       used.last_denied_at,
+       used.denials,
+       (select j.as_of from babelon_private.usage_journal j) as usage_as_of,
+       t.revoked_at
+  from babelon_private.api_token_states t
   left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
  cross join lateral (
    select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses,
           max(c.last_denied_at) as last_denied_at, coalesce(sum(c.denials), 0)::bigint as denials
      from babelon_private.api_token_uses c
-    where c.token_id = t.id) u;
+    where c.token_id = t.id) used;
+
+comment on view babelon_private.api_token_summaries is
+  'A token as lists show it, never with its secret. created_by_role and created_by_email are what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
 
 create function babelon_private.generate_api_token(
   name text, organization_id uuid, role babelon.member_role, request_id uuid)
@@ -868,43 +1249,47 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_role(organization_id, 'admin');
+  organization constant uuid := babelon_private.require_manager(organization_id);
   secret       constant text := 'bbl_tok_' || babelon_private.random_hex(16);
   made         babelon.api_token_pair;
 begin
-  if babelon_private.is_name(name) is not true then
-    perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
-  elsif (role < 'owner') is not true then
+  perform babelon_private.require_name(name);
+  if (role < 'owner') is not true then
     perform babelon_private.raise_error('BBL_INVALID_INPUT', 'role must be viewer, member or admin');
   end if;
 
-  insert into babelon_private.api_tokens as t (organization_id, client_id, secret_hash, name, role, created_by, request_id)
-  values (
-    organization,
-    'bbl_cid_' || babelon_private.random_hex(8),
-    sha256(convert_to(secret, 'UTF8')),
-    generate_api_token.name,
-    generate_api_token.role,
-    auth.uid(),
-    generate_api_token.request_id)
-  -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
-  on conflict on constraint api_tokens_request_key do update
-    set secret_hash = excluded.secret_hash
-    where t.name = excluded.name
-      and t.role = excluded.role
-      and t.created_by is not distinct from excluded.created_by
-      and t.revoked_at is null
-  returning t.client_id, secret, t.name, t.role, t.organization_id, t.created_at into made;
-
-  if not found then
+  begin
+    insert into babelon_private.api_tokens as t (organization_id, client_id, secret_hash, name, role, created_by, request_id)
+    values (
+      organization,
+      'bbl_cid_' || babelon_private.random_hex(8),
+      sha256(convert_to(secret, 'UTF8')),
+      generate_api_token.name,
+      generate_api_token.role,
+      babelon_private.caller_user_id(),
+      generate_api_token.request_id)
+    -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
+    on conflict on constraint api_tokens_request_key do update
+      set secret_hash = excluded.secret_hash
+      where t.name = excluded.name
+        and t.role = excluded.role
+        and t.created_by is not distinct from excluded.created_by
+        and t.revoked_at is null
+    returning t.client_id, t.name, t.role, t.organization_id, t.created_at
+         into made.client_id, made.name, made.role, made.organization_id, made.created_at;
+  exception when foreign_key_violation then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or your account has just been deleted');
+  end;
+  if made.client_id is null then
     perform babelon_private.raise_error('BBL_CONFLICT', 'request_id was used for another token', 'Send a new request_id.');
   end if;
+  made.api_token := secret;
   return made;
 end
 $$;
 
 create function babelon_private.list_api_tokens(organization_id uuid)
-returns setof babelon.api_token
+returns setof babelon_private.api_token_summaries
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -921,89 +1306,50 @@ begin
   end if;
 
   return query
-  select (s.summary).*
+  select s.*
     from babelon_private.api_token_summaries s
    where s.organization_id = organization
-   order by (s.summary).revoked_at is not null, (s.summary).created_at desc, (s.summary).client_id;
+   order by s.state, s.created_at desc, s.client_id;
 end
 $$;
 
 create function babelon_private.revoke_api_token(client_id text)
-returns babelon.api_token
+returns babelon_private.api_token_summaries
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   organization uuid;
-  revoked      babelon.api_token;
+  revoked      babelon_private.api_token_summaries;
 begin
   -- Unknown, or another organization's: the same answer.
   select t.organization_id into organization
     from babelon_private.api_tokens t
    where t.client_id = revoke_api_token.client_id
-     and (babelon_private.caller_kind() = 'service' or t.organization_id in (select babelon.tenant_ids()));
+     and (babelon_private.caller_kind() = 'service'
+          or t.organization_id = any (array(select babelon.tenant_ids())));
   if not found and babelon_private.caller_kind() is not null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such API token');
   end if;
-  perform babelon_private.require_role(organization, 'admin');
+  perform babelon_private.require_manager(organization);
 
-  update babelon_private.api_tokens t
-     set revoked_at = clock_timestamp(), revoked_by = auth.uid()
-   where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
+  begin
+    update babelon_private.api_tokens t
+       set revoked_at = clock_timestamp(), revoked_by = babelon_private.caller_user_id()
+     where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
+  exception when foreign_key_violation then
+    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
+  end;
 
-  select (s.summary).* into revoked
+  select * into revoked
     from babelon_private.api_token_summaries s
-   where (s.summary).client_id = revoke_api_token.client_id;
+   where s.client_id = revoke_api_token.client_id;
   return revoked;
 end
 $$;
 -- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
 -- the hook is not installed, and hands over to the definer of the same name, which guards itself.
 -- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded.
-
-create type babelon.identity as (
-  kind              text,
-  organization_id   uuid,
-  organization_name text,
-  role              babelon.member_role,
-  client_id         text,
-  token_name        text,
-  user_id           uuid,
-  email             text
-);
-comment on type babelon.identity is
-  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization.';
-
-create function babelon_private.whoami()
-returns babelon.identity
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  me babelon.identity;
-begin
-  me.kind := babelon_private.caller_kind();
-
-  if me.kind = 'token' then
-    select t.client_id, t.name into me.client_id, me.token_name
-      from babelon_private.api_tokens t
-     where t.id = nullif(current_setting('babelon.token_id', true), '')::uuid;
-  elsif me.kind = 'user' then
-    select u.id, u.email into me.user_id, me.email from auth.users u where u.id = auth.uid();
-  end if;
-  if me.kind is null or me.kind = 'user' and me.user_id is null then
-    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'authentication is required',
-      'Send X-Client-Id and X-Api-Token, or sign in.');
-  end if;
-
-  if (select count(*) from babelon.tenant_ids()) = 1 then
-    select o.id, o.name, r.role into me.organization_id, me.organization_name, me.role
-      from babelon_private.caller_roles() r
-      join babelon_private.organizations o on o.id = r.organization_id;
-  end if;
-  return me;
-end
-$$;
 
 create function babelon.whoami()
 returns babelon.identity
@@ -1023,22 +1369,42 @@ as $$
   select babelon_private.create_organization(name);
 $$;
 
-create function babelon.set_member(email text, role babelon.member_role, organization_id uuid default null)
-returns babelon.members
+create function babelon.rename_organization(name text, organization_id uuid default null)
+returns babelon.organizations
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select babelon_private.authenticate_request();
-  select babelon_private.set_member(email, role, organization_id);
+  select babelon_private.rename_organization(organization_id, name);
 $$;
 
-create function babelon.remove_member(email text, organization_id uuid default null)
+-- NOTE: organization_id has no default, so that nobody deletes the only one they have by leaving it out.
+create function babelon.delete_organization(organization_id uuid)
 returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   select babelon_private.authenticate_request();
-  select babelon_private.remove_member(email, organization_id);
+  select babelon_private.delete_organization(organization_id);
+$$;
+
+create function babelon.set_member(
+  email text default null, role babelon.member_role default null, organization_id uuid default null, user_id uuid default null)
+returns babelon.members
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select babelon_private.set_member(email, role, organization_id, user_id);
+$$;
+
+create function babelon.remove_member(email text default null, organization_id uuid default null, user_id uuid default null)
+returns void
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select babelon_private.authenticate_request();
+  select babelon_private.remove_member(email, organization_id, user_id);
 $$;
 
 create function babelon.generate_api_token(
@@ -1052,7 +1418,7 @@ as $$
 $$;
 
 create function babelon.list_api_tokens(organization_id uuid default null)
-returns setof babelon.api_token
+returns setof babelon_private.api_token_summaries
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -1061,7 +1427,7 @@ as $$
 $$;
 
 create function babelon.revoke_api_token(client_id text)
-returns babelon.api_token
+returns babelon_private.api_token_summaries
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -1072,17 +1438,81 @@ $$;
 comment on function babelon.whoami is
   'Who the caller is: a token, a person, or the service role. Errors: BBL_UNAUTHENTICATED.';
 comment on function babelon.create_organization is
-  'Creates an organization with the signed-in caller as its owner. name: 1 to 100 visible characters. Errors: BBL_UNAUTHENTICATED, BBL_FORBIDDEN (not a person), BBL_INVALID_INPUT.';
+  'Creates an organization with the signed-in caller as its owner. name: 1 to 100 visible characters. Errors: BBL_UNAUTHENTICATED, BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN (not a person), BBL_INVALID_INPUT.';
+comment on function babelon.rename_organization is
+  'Renames an organization. name: 1 to 100 visible characters. For admins; not for tokens. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_INVALID_INPUT.';
+comment on function babelon.delete_organization is
+  'Deletes an organization with its members and tokens, and what of the project''s data goes with it; its tokens stop working at once. For owners. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (data that does not go with it).';
 comment on function babelon.set_member is
-  'Adds somebody who has signed up, by email, or changes their role. For admins, and for owners where an owner is concerned; not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
+  'Adds somebody who has signed up, or changes a member''s role. Who: either email, of a member or of somebody who has confirmed it, or user_id, where an email does not name exactly one. For admins, and for owners where an owner is concerned; an admin may become owner where no owner''s account is left. Not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_NOT_FOUND, BBL_CONFLICT (last owner, or several people of one email).';
 comment on function babelon.remove_member is
-  'Removes a member by email; their tokens stay, as the organization''s. For admins, for owners where an owner is concerned, and for everybody to leave themselves; not for tokens. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (last owner).';
+  'Removes a member, by email or by user_id; their tokens stay, as the organization''s. For admins, for owners where an owner is concerned, and for everybody to leave themselves; not for tokens. Errors: as set_member.';
 comment on function babelon.generate_api_token is
-  'Makes a token pair for an organization; the one response with its secret. role: viewer, member (default) or admin. A retry with the same request_id gives the same client_id a new secret. For admins. Errors: BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND, BBL_CONFLICT (request_id).';
+  'Makes a token pair for an organization; the one response with its secret. role: viewer, member (default) or admin. A retry with the same request_id gives the same client_id a new secret. For admins. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND, BBL_CONFLICT (request_id).';
 comment on function babelon.list_api_tokens is
-  'The tokens of an organization, active ones first, newest first; never a secret. Collects usage first, within a budget, when called by POST. For viewers. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
+  'The tokens of an organization, active ones first, newest first; never a secret. Read a long list by its key: order=client_id&client_id=gt.<the last one>. Collects usage first, within a budget, when called by POST. For viewers. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
 comment on function babelon.revoke_api_token is
-  'Revokes a token, at once and for good; doing it again changes nothing. For admins. Errors: BBL_FORBIDDEN, BBL_NOT_FOUND (unknown, or another organization''s).';
+  'Revokes a token, at once and for good; doing it again changes nothing. For admins. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_NOT_FOUND (unknown, or another organization''s).';
+-- Everything that anybody but the owner may do, on one page. Nothing is granted by default, and what a project's own default
+-- privileges have granted is taken back first.
+--
+-- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
+-- anon may call the functions to be told, in a sentence, that it must authenticate.
+
+revoke all on schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
+revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
+revoke all on all sequences in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
+revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
+
+grant usage on schema babelon, babelon_private to anon, authenticated, service_role, babelon_token;
+
+-- The API.
+grant execute on function
+  babelon.whoami(),
+  babelon.create_organization(text),
+  babelon.rename_organization(text, uuid),
+  babelon.delete_organization(uuid),
+  babelon.set_member(text, babelon.member_role, uuid, uuid),
+  babelon.remove_member(text, uuid, uuid),
+  babelon.generate_api_token(text, uuid, babelon.member_role, uuid),
+  babelon.list_api_tokens(uuid),
+  babelon.revoke_api_token(text),
+  babelon.tenant_id(),
+  babelon.tenant_ids(babelon.member_role)
+to anon, authenticated, service_role, babelon_token;
+
+-- What the hook and the functions above hand over to. Not exposed, and each guards itself.
+grant execute on function
+  babelon_private.authenticate_request(),
+  babelon_private.request_mentions_pair(),
+  babelon_private.verify_request(),
+  babelon_private.caller_token_id(),
+  babelon_private.caller_roles(),
+  babelon_private.whoami(),
+  babelon_private.create_organization(text),
+  babelon_private.rename_organization(uuid, text),
+  babelon_private.delete_organization(uuid),
+  babelon_private.set_member(text, babelon.member_role, uuid, uuid),
+  babelon_private.remove_member(text, uuid, uuid),
+  babelon_private.generate_api_token(text, uuid, babelon.member_role, uuid),
+  babelon_private.list_api_tokens(uuid),
+  babelon_private.revoke_api_token(text)
+to anon, authenticated, service_role, babelon_token;
+
+-- Organizations and members, read through their views; the policies say which rows.
+-- NOTE: anon reads neither, and nobody writes either: the functions above do.
+grant select on babelon.organizations, babelon.members
+  to authenticated, service_role, babelon_token;
+grant select (id, name, created_at) on babelon_private.organizations
+  to authenticated, service_role, babelon_token;
+grant select (organization_id, user_id, role, created_at) on babelon_private.memberships
+  to authenticated, service_role, babelon_token;
+grant execute on function babelon_private.member_email(uuid)
+  to authenticated, service_role, babelon_token;
+
+-- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
+-- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.
+-- The last step: everything that it switches on is there by now, with its grants.
 
 -- Installs the hook, and leaves another one alone: there is one slot.
 do $$
@@ -1108,58 +1538,3 @@ $$;
 
 notify pgrst, 'reload config';
 notify pgrst, 'reload schema';
--- Everything that anybody but the owner may do, on one page. Nothing is granted by default, and what a project's own default
--- privileges have granted is taken back first.
---
--- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
--- anon may call the functions to be told, in a sentence, that it must authenticate.
-
-revoke all on schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
-revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
-revoke all on all sequences in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
-revoke all on all functions in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
-
-grant usage on schema babelon, babelon_private to anon, authenticated, service_role, babelon_token;
-
--- The API.
-grant execute on function
-  babelon.whoami(),
-  babelon.create_organization(text),
-  babelon.set_member(text, babelon.member_role, uuid),
-  babelon.remove_member(text, uuid),
-  babelon.generate_api_token(text, uuid, babelon.member_role, uuid),
-  babelon.list_api_tokens(uuid),
-  babelon.revoke_api_token(text),
-  babelon.tenant_id(),
-  babelon.tenant_ids(babelon.member_role),
-  babelon.has_role(uuid, babelon.member_role)
-to anon, authenticated, service_role, babelon_token;
-
--- What the hook and the functions above hand over to. Not exposed, and each guards itself.
-grant execute on function
-  babelon_private.authenticate_request(),
-  babelon_private.verify_request(),
-  babelon_private.caller_roles(),
-  babelon_private.whoami(),
-  babelon_private.create_organization(text),
-  babelon_private.set_member(text, babelon.member_role, uuid),
-  babelon_private.remove_member(text, uuid),
-  babelon_private.generate_api_token(text, uuid, babelon.member_role, uuid),
-  babelon_private.list_api_tokens(uuid),
-  babelon_private.revoke_api_token(text)
-to anon, authenticated, service_role, babelon_token;
-
--- Organizations and members, read through their views; the policies say which rows.
--- NOTE: anon reads neither, and nobody writes either: create_organization, set_member and remove_member do.
-grant select on babelon.organizations, babelon.members
-  to authenticated, service_role, babelon_token;
-grant select (id, name, created_at) on babelon_private.organizations
-  to authenticated, service_role, babelon_token;
-grant select (organization_id, user_id, role, created_at) on babelon_private.memberships
-  to authenticated, service_role, babelon_token;
-grant execute on function babelon_private.member_email(uuid)
-  to authenticated, service_role, babelon_token;
-
--- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
--- NOTE: raise_error, caller_kind, require_role, lock_member, usage_is_journalled, count_use, collect_usage, random_hex, is_name and
--- forbid_unrevoking run only inside definers; enable_usage_journal, disable_usage_journal and create_usage_slot are the operator's.

@@ -44,12 +44,16 @@ insert into expected (line) select regexp_split_to_table($matrix$
 call (babelon.whoami()).kind                               | auth | user user user user user | token token token gone token | service
 call (babelon.whoami()).organization_id                    | auth | B    A    A    A    A    | A    A    A    gone B    | null
 call babelon.create_organization('Babelon test A')         | auth | A    A    A    A    A    | role role role gone role | role
-call babelon.set_member({outsider}, 'viewer', {A})         | auth | 404  role role A    A    | ro   role role gone 404  | A
-call babelon.set_member({viewer}, 'owner', {A})            | auth | 404  role role role A    | ro   role role gone 404  | A
-call babelon.set_member({owner}, 'admin', {A})             | auth | 404  role role role last | ro   role role gone 404  | last
-call babelon.set_member({viewer}, 'member')                | auth | B    role role A    A    | ro   role role gone role | which
-call babelon.remove_member({viewer}, {A})                  | auth | 404  null role null null | ro   role role gone 404  | null
-call babelon.remove_member({owner}, {A})                   | auth | 404  role role role last | ro   role role gone 404  | last
+call babelon.rename_organization('Babelon test A', {A})     | auth | 404  role role A    A    | role role role gone 404  | A
+call babelon.delete_organization({A})                      | auth | 404  role role role null | role role role gone 404  | null
+call babelon.set_member({outsider}, 'viewer', {A})         | auth | 404  role role A    A    | role role role gone 404  | A
+call babelon.set_member({viewer}, 'owner', {A})            | auth | 404  role role role A    | role role role gone 404  | A
+call babelon.set_member({owner}, 'admin', {A})             | auth | 404  role role role last | role role role gone 404  | last
+call babelon.set_member({viewer}, 'member')                | auth | B    role role A    A    | role role role gone role | which
+call babelon.set_member(null, 'member', {A}, {user})       | auth | 404  role role A    A    | role role role gone 404  | A
+call babelon.remove_member({viewer}, {A})                  | auth | 404  null role null null | role role role gone 404  | null
+call babelon.remove_member(null, {A}, {user})              | auth | 404  null role null null | role role role gone 404  | null
+call babelon.remove_member({owner}, {A})                   | auth | 404  role role role last | role role role gone 404  | last
 call babelon.generate_api_token('Babelon test', {A})       | auth | 404  role role A    A    | role role A    gone 404  | A
 call babelon.generate_api_token('Babelon test')            | auth | B    role role A    A    | role role A    gone B    | which
 call babelon.list_api_tokens({A})                          | auth | 404  5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
@@ -60,8 +64,6 @@ call babelon.tenant_ids()                                  | 0    | B    A    A 
 call babelon.tenant_ids('member')                          | 0    | B    0    A    A    A    | 0    A    A    gone B    | 0
 call babelon.tenant_ids('admin')                           | 0    | B    0    0    A    A    | 0    0    A    gone B    | 0
 call babelon.tenant_ids('owner')                           | 0    | B    0    0    0    A    | 0    0    0    gone 0    | 0
-call babelon.has_role({A}, 'member')                       | false | false false true true true | false true true gone false | false
-call babelon.has_role(null, 'viewer')                      | false | false false false false false | false false false gone false | false
 
 -- Read through views; the policies say which rows, and nobody writes.
 select babelon.organizations                               | -    | B    A    A    A    A    | A    A    A    gone B    | A+B
@@ -70,7 +72,7 @@ insert,update,delete babelon.organizations                 | -    | -    -    - 
 insert,update,delete babelon.members                       | -    | -    -    -    -    -    | -    -    -    gone -    | -
 trigger babelon.organizations                              | -    | -    -    -    -    -    | ro   -    -    gone -    | -
 trigger babelon.members                                    | -    | -    -    -    -    -    | ro   -    -    gone -    | -
-select babelon_private.organizations                       | -    | B    A    A    A    A    | A    A    A    gone B    | A+B
+select (select id, name, created_at from babelon_private.organizations) | - | B    A    A    A    A    | A    A    A    gone B    | A+B
 select babelon_private.memberships                         | -    | B    4A   4A   4A   4A   | 4A   4A   4A   gone B    | 4A+B
 references babelon_private.organizations                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
 references babelon_private.memberships                     | -    | -    -    -    -    -    | -    -    -    gone -    | -
@@ -82,6 +84,9 @@ select,references babelon_private.api_tokens               | -    | -    -    - 
 select,references babelon_private.api_token_uses           | -    | -    -    -    -    -    | -    -    -    gone -    | -
 select,references babelon_private.usage_journal            | -    | -    -    -    -    -    | -    -    -    gone -    | -
 select,insert,update,delete babelon_private.api_token_summaries | - | - - - - -              | -    -    -    gone -    | -
+select babelon_private.api_token_states                    | -    | -    -    -    -    -    | -    -    -    gone -    | -
+insert,update,delete babelon_private.api_token_states      | -    | -    -    -    -    -    | -    -    -    gone -    | -
+trigger babelon_private.api_token_states                   | -    | -    -    -    -    -    | ro   -    -    gone -    | -
 usage,select,update babelon_private.api_token_uses_id_seq  | -    | -    -    -    -    -    | -    -    -    gone -    | -
 insert,update,delete,truncate,trigger babelon_private.api_tokens     | - | - - - - -         | ro   -    -    gone -    | -
 insert,update,delete,truncate,trigger babelon_private.api_token_uses | - | - - - - -         | ro   -    -    gone -    | -
@@ -90,12 +95,16 @@ trigger babelon_private.api_token_summaries                | -    | -    -    - 
 
 -- What the API hands over to: each guards itself, however it is called.
 call babelon_private.authenticate_request()                | null | null null null null null | null null null gone null | null
-call babelon_private.verify_request()                      | false | false false false false false | both both both gone both | false
+call babelon_private.verify_request()                      | false | false false false false false | auth auth auth gone auth | false
+call babelon_private.request_mentions_pair()               | false | false false false false false | true true true gone true | false
+call babelon_private.caller_token_id() is null             | true | true true true true true | false false false gone false | true
 call (babelon_private.caller_roles()).role                 | 0    | owner viewer member admin owner | viewer member admin gone admin | 0
 call (babelon_private.whoami()).kind                       | auth | user user user user user | token token token gone token | service
 call babelon_private.create_organization('Babelon test A') | auth | A    A    A    A    A    | role role role gone role | role
-call babelon_private.set_member({outsider}, 'viewer', {A}) | auth | 404  role role A    A    | ro   role role gone 404  | A
-call babelon_private.remove_member({viewer}, {A})          | auth | 404  null role null null | ro   role role gone 404  | null
+call babelon_private.rename_organization({A}, 'Babelon test A') | auth | 404 role role A A   | role role role gone 404  | A
+call babelon_private.delete_organization({A})              | auth | 404  role role role null | role role role gone 404  | null
+call babelon_private.set_member({outsider}, 'viewer', {A}, null) | auth | 404 role role A A  | role role role gone 404  | A
+call babelon_private.remove_member({viewer}, {A}, null)    | auth | 404  null role null null | role role role gone 404  | null
 call babelon_private.generate_api_token('x', {A}, 'admin', null) | auth | 404 role role A A  | role role A    gone 404  | A
 call babelon_private.list_api_tokens({A})                  | auth | 404  5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
 call babelon_private.revoke_api_token({token})             | auth | 404  role role A    A    | role role A    gone 404  | A
@@ -103,23 +112,31 @@ call babelon_private.member_email({user}) = {viewer}       | -    | null true tr
 
 -- What runs inside those only, and what is the operator's.
 call babelon_private.require_role({A}, 'viewer')           | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.lock_member({viewer}, {A}, null)      | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_manager({A}, 'viewer')        | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_person()                      | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_current_session()             | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_name('x')                     | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.find_person({viewer}, null, {A})      | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.has_owner_besides(null, {A})          | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.authorize_member_change({viewer}, null, {A}, null) | - | - - - - -      | -    -    -    gone -    | -
+call babelon_private.caller_claim('sub')                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.caller_user_id()                      | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.request_headers()                     | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.raise_error('BBL_CONFLICT', 'x')      | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_kind()                         | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.count_use(gen_random_uuid())          | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.is_name('x')                          | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.raise_error('BBL_FORBIDDEN', 'x')     | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.collect_usage()                       | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.create_usage_slot()                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
 
--- The settings of a verified pair, made by hand: they make nobody a token. (A token could make itself another one, if it
--- could run SQL of its own; the API offers that to nobody.)
-call (select babelon.tenant_id() from set_config('babelon.tenant_id', {A}, true)) | null | null null null null null | A A A gone A | null
-call (select babelon.has_role({A}, 'admin') from set_config('babelon.tenant_id', {A}, true) t, set_config('babelon.role', 'admin', true) r) | false | false false false true true | true true true gone true | false
+-- Settings made by hand make nobody a token, and no token another one.
+call (select babelon.tenant_id() from set_config('babelon.tenant_id', {B}, true)) | null | null null null null null | A A A gone B | null
+call (select babelon.tenant_id() from set_config('babelon.token_id', gen_random_uuid()::text, true)) | null | null null null null null | null null null gone null | null
 
 -- Everybody may name what is in the schemas; nobody may add to them.
 usage babelon                                              | true | true true true true true | true true true gone true | true
@@ -245,13 +262,13 @@ create table babelon_example.notes (
 );
 alter table babelon_example.notes enable row level security;
 create policy notes_select_viewer on babelon_example.notes for select to authenticated, babelon_token
-  using (tenant_id in (select babelon.tenant_ids('viewer')));
+  using (tenant_id = any (array(select babelon.tenant_ids('viewer'))));
 create policy notes_insert_member on babelon_example.notes for insert to authenticated, babelon_token
-  with check (tenant_id in (select babelon.tenant_ids('member')));
+  with check (tenant_id = any (array(select babelon.tenant_ids('member'))));
 create policy notes_update_member on babelon_example.notes for update to authenticated, babelon_token
-  using (tenant_id in (select babelon.tenant_ids('member'))) with check (tenant_id in (select babelon.tenant_ids('member')));
+  using (tenant_id = any (array(select babelon.tenant_ids('member')))) with check (tenant_id = any (array(select babelon.tenant_ids('member'))));
 create policy notes_delete_admin on babelon_example.notes for delete to authenticated, babelon_token
-  using (tenant_id in (select babelon.tenant_ids('admin')));
+  using (tenant_id = any (array(select babelon.tenant_ids('admin'))));
 grant usage on schema babelon_example to anon, authenticated, service_role, babelon_token;
 grant select, insert, update, delete on babelon_example.notes to authenticated, service_role, babelon_token;
 insert into babelon_example.notes (tenant_id)
@@ -349,9 +366,9 @@ $$, $$ values
   ('babelon.organizations',  'id name role created_at'),
   ('babelon.members',        'organization_id user_id email role created_at'),
   ('babelon.identity',       'kind organization_id organization_name role client_id token_name user_id email'),
-  ('babelon.api_token',      'client_id name role created_at created_by created_by_role last_used_at uses last_denied_at denials usage_as_of revoked_at'),
+  ('babelon_private.api_token_summaries', 'organization_id client_id name role state created_at created_by created_by_role created_by_email last_used_at uses last_denied_at denials usage_as_of revoked_at'),
   ('babelon.api_token_pair', 'client_id api_token name role organization_id created_at'),
-  ('uuid', null), ('boolean', null), ('void', null)
+  ('uuid', null), ('void', null)
 $$, 'the views and functions of the API show these columns, and only a new pair has a secret');
 
 select is(pg_temp.attempt(actor, pg_temp.statement(verb, what, object, kind, role)),

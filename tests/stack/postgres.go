@@ -86,6 +86,5 @@ func (s *Stack) NewDatabase(ctx context.Context, name string) (string, error) {
 			return "", err
 		}
 	}
-	users := "create schema auth; create table auth.users (id uuid primary key, email text, email_confirmed_at timestamptz);"
-	return s.databaseURL("postgres", name, s.port), execute(ctx, s.databaseURL("supabase_admin", name, s.port), users+defaultsSQL+authSQL)
+	return s.databaseURL("postgres", name, s.port), execute(ctx, s.databaseURL("supabase_admin", name, s.port), defaultsSQL+authSQL)
 }
