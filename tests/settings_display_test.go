@@ -196,7 +196,7 @@ func TestSettings_forced_colors_and_reduced_motion_are_respected(t *testing.T) {
 			if n := moving(); n > 0 {
 				t.Errorf("%s: %d elements move", state, n)
 			}
-			bare := look[string](w, `[...document.querySelectorAll("button:not([role=tab]), a.button, summary, input:not([type=hidden], [type=radio])")].
+			bare := look[string](w, `[...document.querySelectorAll("button:not([role=tab]), a.button, summary, select, input:not([type=hidden], [type=radio])")].
 				filter(e => e.checkVisibility()).filter(e => {
 					const [own, behind] = [getComputedStyle(e), getComputedStyle(e.parentElement)];
 					return own.borderTopStyle == "none" || parseFloat(own.borderTopWidth) < 1 || own.borderTopColor == behind.backgroundColor ||
@@ -235,6 +235,8 @@ func TestSettings_forced_colors_and_reduced_motion_are_respected(t *testing.T) {
 		t.Error("nothing moves either where it may")
 	}
 	check("list")
+	w.open(server.tokens(organization) + "?role=viewer")
+	check("filters")
 	w.click("#generate")
 	w.until("document.activeElement.id == 'name'")
 	check("generate")
@@ -263,7 +265,7 @@ func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
 				if over := look[int](w, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 					t.Errorf("%s, %d px: the page is %d px wider than the window", state, width, over)
 				}
-				small := look[string](w, `[...document.querySelectorAll("button, a.button, summary, nav a, #revoked, dialog a, input:not([type=hidden])")].filter(e => e.checkVisibility() && !e.matches("[type=radio]")).
+				small := look[string](w, `[...document.querySelectorAll("button, a.button, summary, nav a, thead a, #revoked, dialog a, select, input:not([type=hidden])")].filter(e => e.checkVisibility() && !e.matches("[type=radio]")).
 					filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML).join()`)
 				if small != "" {
 					t.Errorf("%s, %d px: too small to hit: %s", state, width, small)
@@ -286,6 +288,8 @@ func TestSettings_axe_finds_nothing_in_any_state_size_and_scheme(t *testing.T) {
 	check("list with revoked tokens")
 	w.open(server.tokens(full) + "?q=nothing")
 	check("nothing found")
+	w.open(server.tokens(crowd(t)) + "?page=2&sort=-used&state=all")
+	check("a page of many")
 	w.open(server.tokens(full))
 	check("list")
 	w.click("#generate")
