@@ -5,7 +5,7 @@ GITLEAKS      = github.com/zricethezav/gitleaks/v8@v8.30.1
 DEADCODE      = golang.org/x/tools/cmd/deadcode@v0.45.0
 MIGRATION     = supabase/migrations/20261124000000_babelon.sql
 
-.PHONY: build help demo test test-cli test-containers stack bench screenshots migration lint secrets clean
+.PHONY: always build help demo test test-cli test-containers stack bench screenshots migration lint secrets clean
 
 build: ## build bin/babelon
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/babelon ./cli/babelon
@@ -25,8 +25,12 @@ test-cli: ## run the tests of the command line, which need no stack
 test-containers: ## run the tests on containers, with what only those have: PostgreSQL 15, PgBouncer, a standby, pg_cron
 	BABELON_STACK=containers go test -timeout=20m -count=1 -p=1 ./tests ./tests/stack/containers
 
-stack: ## keep a throwaway Supabase stack up, with its addresses and keys in .stack/env, until Ctrl-C
-	go run ./tests/stack/cmd
+stack: .stack/up ## keep a throwaway Supabase stack up, with its addresses and keys in .stack/env, until Ctrl-C
+
+# The program ends when this file goes, and make removes it when make is interrupted. `go run` would keep a signal to itself.
+.stack/up: always
+	go build -o bin/stack ./tests/stack/cmd
+	bin/stack
 
 bench: ## measure what Babelon costs: every figure in the README
 	go run ./tests/bench

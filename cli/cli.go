@@ -1,5 +1,4 @@
-// Package cli is the babelon command: it connects the command line to the process around it, its streams,
-// signals and exit code.
+// Package cli is the babelon command. It connects the command line to its process: the streams, signals and exit code.
 package cli
 
 import (
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"regexp"
 	"syscall"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/command"
 	"github.com/babelon/babelon/cli/internal/config"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 	terminal "github.com/babelon/babelon/cli/internal/term"
 )
@@ -28,7 +27,7 @@ func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)   // a second signal ends the process at once
-	signal.Ignore(syscall.SIGPIPE) // a reader that went away is an error like any other
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error like any other
 
 	dir, err := os.Getwd()
 	if err != nil {
@@ -66,9 +65,7 @@ func report(err error) int {
 	return int(f.Kind)
 }
 
-// show prints a line to standard error. A secret can have got into it where none belongs, such as in place
-// of a command or a key.
+// show prints a line to standard error, without the secrets that may have got into it.
 func show(line string) {
-	secret := regexp.MustCompile(`bbl_tok_[0-9A-Za-z]+`)
-	fmt.Fprintln(os.Stderr, terminal.Clean(secret.ReplaceAllString(line, "bbl_tok_[redacted]")))
+	fmt.Fprintln(os.Stderr, terminal.Clean(credential.Redact(line)))
 }

@@ -108,11 +108,11 @@ func (p *project) signIn(w http.ResponseWriter, r *http.Request) {
 func (p *project) token() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	revokedAt := "null"
+	state, revokedAt := "active", "null"
 	if p.revoked {
-		revokedAt = `"2026-11-24T19:00:00+00:00"`
+		state, revokedAt = "revoked", `"2026-11-24T19:00:00+00:00"`
 	}
-	return `{"client_id":"` + clientID + `","name":"CI\u001b[2J\tPipeline 🚀","role":"member","created_at":"2026-11-24T18:12:14.123456+00:00",
+	return `{"client_id":"` + clientID + `","name":"CI\u001b[2J\tPipeline 🚀","role":"member","state":"` + state + `","created_at":"2026-11-24T18:12:14.123456+00:00",
 		"created_by":"f2e7b6a4-3f58-4ac7-9a53-5f1f0c4f7c10","created_by_role":null,"last_used_at":null,"uses":0,
 		"last_denied_at":null,"denials":0,"usage_as_of":"2026-11-24T19:00:00+00:00","revoked_at":` + revokedAt + `}`
 }

@@ -62,29 +62,16 @@ begin
 end
 $$;
 
--- Whether the request's headers may have a pair in them. Searching the text costs less than parsing it, and most
--- requests have none. PostgREST writes header names in lower case and without escapes.
-create function babelon_private.request_mentions_pair()
+create function babelon_private.request_has_pair()
 returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  headers constant text := current_setting('request.headers', true);
+  headers constant text := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
 begin
-  return strpos(headers, 'x-client-id') > 0 or strpos(headers, 'x-api-token') > 0;
-end
-$$;
-
--- The request's headers, NULL where there are none. A NUL character cannot become text, and the error for it would
--- quote the headers in the server's log.
-create function babelon_private.request_headers()
-returns text
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+  return headers like any ('{%x-client-id%,%x-api-token%}')
+     and (headers::json ->> 'x-client-id' is not null or headers::json ->> 'x-api-token' is not null);
 end
 $$;
 
@@ -97,8 +84,7 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  token   constant uuid := babelon_private.caller_token_id();
-  headers json;
+  token constant uuid := babelon_private.caller_token_id();
 begin
   if token is not null then
     return query
@@ -110,12 +96,7 @@ begin
 
   -- Only a verified pair makes somebody babelon_token. And a pair that nobody has verified, because the hook is not
   -- installed, never falls back to another identity.
-  if babelon_private.request_mentions_pair() then
-    headers := babelon_private.request_headers()::json;
-  end if;
-  if current_setting('role') = 'babelon_token'
-     or headers ->> 'x-client-id' is not null
-     or headers ->> 'x-api-token' is not null then
+  if current_setting('role') = 'babelon_token' or babelon_private.request_has_pair() then
     perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
       'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
   end if;
@@ -144,8 +125,10 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select r.organization_id from babelon_private.caller_roles() r
-           where current_setting('role') = 'babelon_token');
+  return (
+    select case when current_setting('role') = 'babelon_token' then r.organization_id end
+      from babelon_private.caller_roles() r
+     limit 1);
 end
 $$;
 

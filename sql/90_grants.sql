@@ -29,9 +29,7 @@ to anon, authenticated, service_role, babelon_token;
 -- What the hook and the functions above hand over to. Not exposed, and each guards itself.
 grant execute on function
   babelon_private.authenticate_request(),
-  babelon_private.request_mentions_pair(),
   babelon_private.verify_request(),
-  babelon_private.caller_token_id(),
   babelon_private.caller_roles(),
   babelon_private.whoami(),
   babelon_private.create_organization(text),

@@ -33,6 +33,7 @@ func TestThe_functions_type_check(t *testing.T) {
 		`babelon_private.enable_usage_journal: schema "cron" does not exist`:        "runs only where pg_cron is installed",
 		`babelon_private.disable_usage_journal: relation "cron.job" does not exist`: "runs only where pg_cron is installed",
 		`babelon_private.verify_request: never read variable "setting"`:             "assigned and not performed, to start no query",
+		`babelon_private.authenticate_request: never read variable "setting"`:       "assigned and not performed, to start no query",
 	})
 }
 

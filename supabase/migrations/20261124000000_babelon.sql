@@ -278,29 +278,16 @@ begin
 end
 $$;
 
--- Whether the request's headers may have a pair in them. Searching the text costs less than parsing it, and most
--- requests have none. PostgREST writes header names in lower case and without escapes.
-create function babelon_private.request_mentions_pair()
+create function babelon_private.request_has_pair()
 returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  headers constant text := current_setting('request.headers', true);
+  headers constant text := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
 begin
-  return strpos(headers, 'x-client-id') > 0 or strpos(headers, 'x-api-token') > 0;
-end
-$$;
-
--- The request's headers, NULL where there are none. A NUL character cannot become text, and the error for it would
--- quote the headers in the server's log.
-create function babelon_private.request_headers()
-returns text
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+  return headers like any ('{%x-client-id%,%x-api-token%}')
+     and (headers::json ->> 'x-client-id' is not null or headers::json ->> 'x-api-token' is not null);
 end
 $$;
 
@@ -313,8 +300,7 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  token   constant uuid := babelon_private.caller_token_id();
-  headers json;
+  token constant uuid := babelon_private.caller_token_id();
 begin
   if token is not null then
     return query
@@ -326,12 +312,7 @@ begin
 
   -- Only a verified pair makes somebody babelon_token. And a pair that nobody has verified, because the hook is not
   -- installed, never falls back to another identity.
-  if babelon_private.request_mentions_pair() then
-    headers := babelon_private.request_headers()::json;
-  end if;
-  if current_setting('role') = 'babelon_token'
-     or headers ->> 'x-client-id' is not null
-     or headers ->> 'x-api-token' is not null then
+  if current_setting('role') = 'babelon_token' or babelon_private.request_has_pair() then
     perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
       'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
   end if;
@@ -360,8 +341,10 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select r.organization_id from babelon_private.caller_roles() r
-           where current_setting('role') = 'babelon_token');
+  return (
+    select case when current_setting('role') = 'babelon_token' then r.organization_id end
+      from babelon_private.caller_roles() r
+     limit 1);
 end
 $$;
 
@@ -747,8 +730,13 @@ comment on function babelon_private.collect_usage is
 --   neither header             →  nothing happens; people's JWTs work as ever
 --   anything else              →  an error: a wrong pair never falls back to another identity
 
+-- Every request with a pair runs these two functions, in a transaction of its own: so each expression is set up anew, and
+-- costs about a microsecond. What is needed rarely stands in a nested branch, and a function that returns something
+-- is assigned, because PERFORM would start a query.
+
 -- Definer, to read token rows. It takes no arguments: the secret goes from the header into a hash and nowhere else.
--- Returns true when the request carries a valid pair, false when it carries none, and raises otherwise.
+-- Returns true when the request carries a valid pair, false when it carries none or was verified before, and raises
+-- otherwise.
 create function babelon_private.verify_request()
 returns boolean
 language plpgsql volatile security definer
@@ -756,31 +744,32 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<request>>
 declare
-  raw       constant text := babelon_private.request_headers();
-  headers   constant json := raw::json;
+  -- A NUL character cannot become text, and the error for it would quote the headers in the server's log.
+  headers   constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd')::json;
   client_id constant text := headers ->> 'x-client-id';
   api_token constant text := headers ->> 'x-api-token';
-  tenant_id constant text := headers ->> 'x-tenant-id';
   journal   boolean;
   token     record;
   setting   text;
 begin
-  if current_setting('role') = 'babelon_token' then  -- a JWT named the role
-    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'the role babelon_token is for verified token pairs',
-      'Send X-Client-Id and X-Api-Token, without a JWT of that role.');
-  end if;
-  if client_id is null and api_token is null then
-    return false;
-  end if;
-
   -- A JWT with a `sub` is somebody's, whatever its role.
-  if current_setting('role') is distinct from 'anon' or babelon_private.caller_claim('sub') is not null then
+  if current_setting('role') <> 'anon' or current_setting('request.jwt.claims', true) like '%"sub"%' then
+    if babelon_private.caller_token_id() is not null then
+      return false;
+    elsif current_setting('role') = 'babelon_token' then
+      perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'the role babelon_token is for verified token pairs',
+        'Send X-Client-Id and X-Api-Token, without a JWT of that role.');
+    elsif client_id is null and api_token is null then
+      return false;
+    end if;
     perform babelon_private.raise_error('BBL_AMBIGUOUS_CREDENTIALS',
       'a token pair was sent beside another identity',
       'Send either X-Client-Id and X-Api-Token, or a user''s or service key''s Authorization, not both.');
+  elsif client_id is null and api_token is null then
+    return false;
   end if;
 
-  select t.id, t.organization_id, t.secret_hash, t.role, t.state into token
+  select t.id, t.organization_id, t.secret_hash, t.role, t.state = 'active' as active into token
     from babelon_private.api_token_states t
    where t.client_id = request.client_id;
 
@@ -791,27 +780,29 @@ begin
       'Send both X-Client-Id and X-Api-Token, exactly as they were generated.');
   end if;
 
-  -- From here on the caller has shown the secret, and may learn about the token; and the use is a use, whatever
-  -- becomes of the request. Assigned and not performed: a bare expression starts no query, and this is every request.
+  -- From here on the caller has shown the secret, and may learn about the token; and the use counts, whatever
+  -- becomes of the request.
   journal := babelon_private.usage_is_journalled();
   if journal and not pg_is_in_recovery() then
     setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
-      || case token.state when 'active' then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
+      || case when token.active then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
   end if;
-  if token.state = 'revoked' then
+  if not token.active then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
   end if;
-  if lower(tenant_id) <> token.organization_id::text then
-    perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
-      'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
+  if headers::text like '%x-tenant-id%' then
+    if lower(headers ->> 'x-tenant-id') <> token.organization_id::text then
+      perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
+        'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
+    end if;
   end if;
 
   if not journal and current_setting('transaction_read_only') = 'off' then
     perform babelon_private.count_use(token.id);
   end if;
 
-  setting := set_config('request.headers',  replace(raw, api_token, ''), true);
+  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true);
   setting := set_config('babelon.token_id', token.id::text, true);
   if token.role = 'viewer' then
     setting := set_config('transaction_read_only', 'on', true);
@@ -827,11 +818,16 @@ returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  setting text;
 begin
-  if babelon_private.caller_token_id() is null
-     and (current_setting('role') = 'babelon_token' or babelon_private.request_mentions_pair())
-     and babelon_private.verify_request() then
-    perform set_config('role', 'babelon_token', true);
+  -- Most requests have no pair: searching the text for the headers' names costs less than parsing it. PostgREST writes
+  -- them in lower case and without escapes.
+  if current_setting('request.headers', true) like any ('{%x-client-id%,%x-api-token%}')
+     or current_setting('role') = 'babelon_token' then
+    if babelon_private.verify_request() then
+      setting := set_config('role', 'babelon_token', true);
+    end if;
   end if;
 end
 $$;
@@ -1484,9 +1480,7 @@ to anon, authenticated, service_role, babelon_token;
 -- What the hook and the functions above hand over to. Not exposed, and each guards itself.
 grant execute on function
   babelon_private.authenticate_request(),
-  babelon_private.request_mentions_pair(),
   babelon_private.verify_request(),
-  babelon_private.caller_token_id(),
   babelon_private.caller_roles(),
   babelon_private.whoami(),
   babelon_private.create_organization(text),

@@ -95,9 +95,7 @@ trigger babelon_private.api_token_summaries                | -    | -    -    - 
 
 -- What the API hands over to: each guards itself, however it is called.
 call babelon_private.authenticate_request()                | null | null null null null null | null null null gone null | null
-call babelon_private.verify_request()                      | false | false false false false false | auth auth auth gone auth | false
-call babelon_private.request_mentions_pair()               | false | false false false false false | true true true gone true | false
-call babelon_private.caller_token_id() is null             | true | true true true true true | false false false gone false | true
+call babelon_private.verify_request()                      | false | false false false false false | false false false gone false | false
 call (babelon_private.caller_roles()).role                 | 0    | owner viewer member admin owner | viewer member admin gone admin | 0
 call (babelon_private.whoami()).kind                       | auth | user user user user user | token token token gone token | service
 call babelon_private.create_organization('Babelon test A') | auth | A    A    A    A    A    | role role role gone role | role
@@ -120,8 +118,9 @@ call babelon_private.find_person({viewer}, null, {A})      | -    | -    -    - 
 call babelon_private.has_owner_besides(null, {A})          | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.authorize_member_change({viewer}, null, {A}, null) | - | - - - - -      | -    -    -    gone -    | -
 call babelon_private.caller_claim('sub')                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.caller_token_id()                     | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_user_id()                      | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.request_headers()                     | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.request_has_pair()                    | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.raise_error('BBL_CONFLICT', 'x')      | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_kind()                         | -    | -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    | -    -    -    gone -    | -

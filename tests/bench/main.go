@@ -8,11 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -31,7 +29,7 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "file to write the results to")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := stack.UntilStopped()
 	err := run(ctx, o)
 	stop()
 	if err != nil {

@@ -1,6 +1,5 @@
-// Command demo walks through the main job on a throwaway Supabase stack: every step is printed as the
-// command that a user would type, with its real output, and is checked. It exits 1 when a step was not
-// as expected.
+// Command demo walks through the main job on a throwaway Supabase stack. It prints every step as the command that a user
+// would type, with its real output, and checks it. It exits 1 when a step was not as expected.
 package main
 
 import (
@@ -11,10 +10,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/creack/pty"
@@ -25,7 +22,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := stack.UntilStopped()
 	err := run(ctx)
 	stop()
 	if err != nil {
@@ -71,7 +68,7 @@ func run(ctx context.Context) error {
 type demo struct {
 	ctx     context.Context
 	project *stack.Stack
-	dir     string // everybody's home and working directory are in here
+	dir     string // holds each actor's home, which is also their working directory
 	path    string // where babelon is
 
 	clientID string // of the token, once there is one
@@ -79,8 +76,8 @@ type demo struct {
 	failures []string
 }
 
-// prepare does what is the operator's and the product's part: the example table, people who sign up, and
-// another organization whose rows must stay out of sight.
+// prepare does the operator's and the product's part: it makes the example table, signs people up, and adds another
+// organization whose rows must stay hidden.
 func (d *demo) prepare() error {
 	if err := d.project.ApplySQL(d.ctx, "supabase/seed.sql"); err != nil {
 		return err
@@ -124,7 +121,7 @@ func (d *demo) play() {
 	d.step("ci", "and uses the operator's own table with two headers",
 		`curl -sS -H @headers.txt -H 'Content-Type: application/json' -d '{"service": "website"}' "$SUPABASE_URL/rest/v1/deployments" -w '%{http_code}\n'`,
 		exits(0), says("201"))
-	d.step("ci", "of which it sees its own organization's rows only",
+	d.step("ci", "It sees only its own organization's rows",
 		`curl -sS -H @headers.txt "$SUPABASE_URL/rest/v1/deployments?select=service"`,
 		exits(0), says(`[{"service":"website"}]`))
 
@@ -181,7 +178,7 @@ func (d *demo) handOver() error {
 	return nil
 }
 
-// A check looks at what a step printed and its exit code; it returns what was not as expected, or "".
+// A check gets a step's output and exit code. It returns what was not as expected, or "".
 type check func(output string, code int) string
 
 func exits(want int) check {
@@ -211,7 +208,7 @@ func saysNot(text string) check {
 	}
 }
 
-// step prints the command, runs it with sh as the actor, prints what it printed, and checks it.
+// step prints the command, runs it with sh as the actor, prints its output, and checks it.
 func (d *demo) step(actor, title, command string, checks ...check) {
 	if d.ctx.Err() != nil {
 		return

@@ -58,7 +58,7 @@ enable_confirmations = false
 	return url, execute(ctx, s.SuperuserDatabaseURL, authSQL)
 }
 
-// answers returns a readiness check: whether a GET is answered with success.
+// answers returns a readiness check: a GET succeeds.
 func answers(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -77,7 +77,7 @@ func answers(url string) func(context.Context) error {
 	}
 }
 
-// A User is a person who has signed up, and is signed in for an hour.
+// A User is a person who has signed up and is signed in for an hour.
 type User struct {
 	ID          string
 	Email       string

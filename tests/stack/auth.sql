@@ -1,5 +1,5 @@
--- Schema auth as Supabase Auth's own migrations make it, as far as Babelon reads it. In the stack's database the other Auth
--- server has made most of it already, and this adds what that lacks; in NewDatabase's there is no Auth, and this makes it all.
+-- The part of schema auth that Babelon reads, as Supabase Auth's own migrations make it. In the stack's database Supabase Lite
+-- has made most of it, and this adds the rest. A database of NewDatabase has no Auth server, and this makes all of it.
 create schema if not exists auth;
 
 create type auth.aal_level     as enum ('aal1', 'aal2', 'aal3');
@@ -18,7 +18,7 @@ create table if not exists auth.users (
   deleted_at         timestamptz,
   created_at         timestamptz
 );
--- Every user of a hosted project has the zero UUID here. Supabase Auth writes it; the default does so for the others.
+-- Every user of a hosted project has the zero UUID here. Supabase Auth writes it, Lite does not.
 alter table auth.users add column instance_id uuid default '00000000-0000-0000-0000-000000000000';
 create unique index if not exists users_email_partial_key on auth.users (email) where is_sso_user = false;
 create index users_instance_id_email_idx on auth.users (instance_id, lower(email::text));
@@ -30,7 +30,7 @@ create table if not exists auth.sessions (
   aal        auth.aal_level,
   created_at timestamptz
 );
--- The other Auth server has text here, which compares where the enum does not.
+-- Lite has text here. It compares with other text, which the enum refuses.
 alter table auth.sessions drop constraint if exists sessions_aal_check;
 alter table auth.sessions alter column aal type auth.aal_level using aal::auth.aal_level;
 create index if not exists sessions_user_id_idx on auth.sessions (user_id);
@@ -45,8 +45,8 @@ create table auth.mfa_factors (
 );
 create index mfa_factors_user_id_idx on auth.mfa_factors (user_id);
 
--- The other Auth server's functions read only the setting that PostgREST 12 no longer makes. These name nothing else in
--- schema auth, so they work in the policy of a role that may not use it.
+-- Lite's functions read only settings that PostgREST 12 no longer makes. These name nothing else in schema auth, so they work in
+-- a policy of a role that may not use the schema.
 create or replace function auth.uid() returns uuid language sql stable as $$
   select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
                   nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid
@@ -66,5 +66,5 @@ $$;
 grant usage on schema auth to anon, authenticated, service_role, postgres;
 grant all on all tables in schema auth to postgres;
 
--- The other Auth server keeps a migration history under its own login, in the place where the Supabase CLI keeps one.
+-- Lite keeps a migration history under its own login, where the Supabase CLI keeps its own.
 drop schema if exists supabase_migrations cascade;

@@ -14,7 +14,7 @@ import (
 
 // Embedded runs PostgreSQL and PostgREST as processes of this machine, from npm's packages.
 type Embedded struct {
-	Version int // of PostgreSQL: 0 is 17, 18 comes from npm too, and any other one is Debian's
+	Version int // of PostgreSQL: 17 (also as 0) and 18 come from npm, any other from Debian
 }
 
 // postgres is the folder that holds PostgreSQL's folder bin.
@@ -40,7 +40,7 @@ func (e Embedded) StartPostgres(ctx context.Context, s *Stack) (int, error) {
 	}
 	var user uint32
 	if os.Geteuid() == 0 {
-		// Another user runs it, who may not be able to read this one's folders; Debian's anybody can.
+		// PostgreSQL refuses to run as root. Another user may not read our folders, but anybody can read Debian's.
 		own := native
 		if !strings.HasPrefix(native, "/usr/") {
 			own = filepath.Join(home, "native")
@@ -60,7 +60,7 @@ func (e Embedded) StartPostgres(ctx context.Context, s *Stack) (int, error) {
 	initdb := exec.CommandContext(ctx, filepath.Join(native, "bin", "initdb"),
 		append(InitdbArguments(filepath.Join(home, "password")), "--pgdata="+filepath.Join(home, "data"))...)
 	initdb.Dir = home
-	initdb.SysProcAttr = attributes(0, user) // it ends soon, and a signal would need its thread to stay
+	initdb.SysProcAttr = attributes(0, user) // it ends soon, and the signal would need this thread to stay alive
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("initdb: %w\n%s", errors.Join(err, ctx.Err()), out)
 	}
@@ -102,7 +102,7 @@ func (Embedded) StartPostgREST(ctx context.Context, s *Stack, connections int) (
 		return "", err
 	}
 	command := exec.Command(s.PostgREST(), path)
-	command.Env = []string{} // a PGRST_ variable in somebody's shell would win over the file
+	command.Env = []string{} // a PGRST_ variable in the shell would override the file
 	command.SysProcAttr = attributes(syscall.SIGKILL, 0)
 	server, err := s.launch("postgrest", command)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -20,8 +21,8 @@ import (
 	"time"
 )
 
-// startGateway starts what a hosted project has in front: it demands an API key, turns it into the JWT of
-// its role unless a person's session came along, and hands over to PostgREST or Auth. Returns its URL.
+// startGateway starts what stands in front of a hosted project: it demands an API key, replaces the key with its role's JWT
+// unless the request carries a person's session, and passes the request to PostgREST or Auth. Returns its URL.
 func (s *Stack) startGateway(postgREST string) (string, error) {
 	roles := map[string]string{} // API key → JWT
 	for key, role := range map[string]string{s.PublishableKey: "anon", s.SecretKey: "service_role"} {
@@ -46,28 +47,29 @@ func (s *Stack) startGateway(postgREST string) (string, error) {
 	}
 	logger := log.New(logFile, "", log.LstdFlags)
 
-	// As many connections as PostgREST is asked to serve at once; the default keeps two of them.
+	// One for each request that PostgREST serves at once. The default keeps two.
 	transport := &http.Transport{MaxIdleConnsPerHost: 256}
 
 	mux := http.NewServeMux()
 	mux.Handle("/rest/v1/", http.StripPrefix("/rest/v1", &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// As it came: the proxy has dropped what net/url does not parse, such as a filter with a `;`.
+			// Unchanged: the proxy drops what net/url does not parse, such as a filter with a `;`.
 			r.Out.URL.RawQuery = r.In.URL.RawQuery
 			r.SetURL(rest)
 			r.SetXForwarded()
-			// PostgREST 12 sends more than a header in answer to HEAD, which would spoil the next answer.
+			// PostgREST 12 answers HEAD with a body too, which would spoil the next answer.
 			r.Out.Close = r.Out.Method == http.MethodHead
 		},
-		Transport: transport,
-		ErrorLog:  logger,
+		ModifyResponse: withoutOrigin,
+		Transport:      transport,
+		ErrorLog:       logger,
 	}))
 	mux.Handle("/auth/v1/", &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(auth); r.SetXForwarded() },
-		ModifyResponse: rewriteTimes,
+		ModifyResponse: func(r *http.Response) error { return errors.Join(withoutOrigin(r), rewriteTimes(r)) },
 		ErrorLog:       logger,
 	})
-	server := &http.Server{Handler: requireKey(roles, mux), ErrorLog: logger, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: crossOrigin(requireKey(roles, mux)), ErrorLog: logger, ReadHeaderTimeout: 10 * time.Second}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -85,6 +87,34 @@ func (s *Stack) startGateway(postgREST string) (string, error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
+// crossOrigin lets pages of every origin in, as Supabase's gateway does with Kong's cors plugin: a preflight has no key and
+// needs none, and pages may read every other answer, refusals too.
+func crossOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set(allowOrigin, "*")
+		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if wanted := r.Header.Get("Access-Control-Request-Headers"); wanted != "" {
+			w.Header().Set("Access-Control-Allow-Headers", wanted)
+		}
+		w.Header().Set("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT")
+	})
+}
+
+const allowOrigin = "Access-Control-Allow-Origin"
+
+// withoutOrigin drops the allowed origin that the server behind the gateway sends: browsers refuse two values.
+func withoutOrigin(response *http.Response) error {
+	response.Header.Del(allowOrigin)
+	return nil
+}
+
 func requireKey(roles map[string]string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key := cmp.Or(r.Header.Get("apikey"), r.URL.Query().Get("apikey"))
@@ -98,7 +128,7 @@ func requireKey(roles map[string]string, next http.Handler) http.Handler {
 			return
 		}
 		r.URL.RawQuery = withoutKey(r.URL.RawQuery)
-		// A client library repeats its key as Bearer; that is no session.
+		// Client libraries repeat their key as Bearer. That is no session.
 		if session := r.Header.Get("Authorization"); session == "" || session == "Bearer "+key {
 			r.Header.Set("Authorization", "Bearer "+token)
 		}
@@ -122,7 +152,7 @@ func refuse(w http.ResponseWriter, message, hint string) {
 
 var postgresTime = regexp.MustCompile(`"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00"`)
 
-// rewriteTimes makes the timestamps of this Auth server what GoTrue's are, RFC 3339.
+// rewriteTimes turns this Auth server's timestamps into RFC 3339, which GoTrue sends.
 func rewriteTimes(response *http.Response) error {
 	body, err := io.ReadAll(response.Body)
 	if err != nil {

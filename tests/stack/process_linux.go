@@ -2,8 +2,8 @@ package stack
 
 import "syscall"
 
-// attributes makes a process get signal when this program ends, however it ends, and run as another user
-// unless that is 0.
+// attributes makes the kernel send a signal to a process when this program ends, even by SIGKILL, and runs the process as
+// another user unless that is 0.
 func attributes(signal syscall.Signal, user uint32) *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Setpgid:   true, // Ctrl-C is ours to handle, in order

@@ -1,5 +1,4 @@
--- The roles of a hosted Supabase project. `postgres`, which migrations run as, is no superuser: as one, a
--- missing privilege would stay invisible.
+-- The roles of a hosted Supabase project. `postgres` runs the migrations and is no superuser, so a missing privilege shows.
 create role anon           nologin noinherit;
 create role authenticated  nologin noinherit;
 create role service_role   nologin noinherit bypassrls;

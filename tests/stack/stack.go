@@ -1,10 +1,10 @@
 // Package stack starts a Supabase project from real parts, on free loopback ports and in a folder of its
-// own: PostgreSQL, PostgREST, an Auth server, and a gateway in front of them. It needs Node and npm, and
-// neither Docker nor root; package containers runs PostgreSQL and PostgREST in another way.
+// own: PostgreSQL, PostgREST, an Auth server, and a gateway in front of them. It needs Node and npm, but
+// neither Docker nor root. Package containers runs PostgreSQL and PostgREST in containers instead.
 //
-// The order matters: PostgreSQL, the roles that Supabase has, Auth (which makes its tables), what Auth does
-// differently, the migrations (as the role postgres, which is no superuser, as on hosted Supabase), the usage
-// journal, and then PostgREST, which reads its settings from the database, and the gateway.
+// The order matters: PostgreSQL, Supabase's roles, Auth (which makes its tables), what Auth lacks or does differently,
+// the migrations (as the role postgres, which is no superuser, as on hosted Supabase), the usage journal, PostgREST
+// (which reads its settings from the database), and the gateway.
 package stack
 
 import (
@@ -28,16 +28,16 @@ import (
 
 // A Stack is a running Supabase project.
 type Stack struct {
-	URL            string // of the gateway, what clients call the project's URL
+	URL            string // of the gateway; clients call it the project's URL
 	PublishableKey string // the apikey of clients: the role anon
 	SecretKey      string // the apikey of backends: the role service_role
-	JWTSecret      string // what Auth signs people's sessions with (HS256)
+	JWTSecret      string // signs people's sessions (HS256)
 	PostgRESTURL   string // behind the gateway
 
-	DatabaseURL          string // as postgres, the role that migrations run as
+	DatabaseURL          string // as postgres, which runs the migrations
 	SuperuserDatabaseURL string // as supabase_admin
 
-	Dir      string // holds the configurations, every log, and what else the parts keep on this machine
+	Dir      string // holds every configuration and log, and the parts' other files on this machine
 	Password string // of each database role that can log in
 
 	provider Provider
@@ -47,24 +47,24 @@ type Stack struct {
 	running  []func() error // how to stop each part, in the order of starting
 }
 
-// A Provider runs the parts that there is more than one way to run.
+// A Provider runs PostgreSQL and PostgREST, as processes or in containers.
 type Provider interface {
 	// StartPostgres starts an empty server with the superuser supabase_admin. Returns its port on loopback.
 	StartPostgres(context.Context, *Stack) (port int, err error)
-	// StartPostgREST starts an API of that server, with so many connections to it. Returns its URL.
+	// StartPostgREST starts an API of that server, with at most this many connections to it. Returns its URL.
 	StartPostgREST(ctx context.Context, s *Stack, connections int) (url string, err error)
-	// FilesWith returns the files and logs of these parts, outside the stack's folder, that a text is in.
+	// FilesWith returns these parts' files and logs outside the stack's folder that contain a text.
 	FilesWith(ctx context.Context, text string) ([]string, error)
 }
 
-// Start returns a stack that is ready for requests, with supabase/migrations applied. It has stopped
-// everything again when it returns an error.
+// Start returns a stack that is ready for requests, with supabase/migrations applied. After an error nothing is left
+// running.
 func Start(ctx context.Context) (*Stack, error) { return StartWith(ctx, Options{}) }
 
-// Options say how a stack differs from that which Start returns.
+// Options change what Start would start.
 type Options struct {
 	Provider Provider // nil: Embedded
-	Bare     bool     // a new Supabase project, with nothing of Babelon in it
+	Bare     bool     // a new Supabase project, without Babelon
 }
 
 // StartWith is Start with options.
@@ -79,7 +79,7 @@ func StartWith(ctx context.Context, options Options) (*Stack, error) {
 	return again(func() (*Stack, error) { return start(ctx, npm, options) })
 }
 
-// again starts a stack, once more where a free port was taken before its server listened on it.
+// again retries when another program takes a free port before its server listens on it.
 func again(start func() (*Stack, error)) (*Stack, error) {
 	for try := 1; ; try++ {
 		s, err := start()
@@ -89,7 +89,7 @@ func again(start func() (*Stack, error)) (*Stack, error) {
 	}
 }
 
-// newStack returns a stack of which nothing runs yet.
+// newStack returns a stack before any of its parts run.
 func newStack(npm packages, provider Provider) (*Stack, error) {
 	dir, err := os.MkdirTemp("", "babelon-stack-")
 	if err != nil {
@@ -139,7 +139,8 @@ func start(ctx context.Context, npm packages, options Options) (_ *Stack, err er
 	return s, nil
 }
 
-// startAPI starts PostgREST, with so many connections to the database, and a gateway in front of it. Returns the URLs of both.
+// startAPI starts PostgREST, with at most this many connections to the database, and a gateway in front of it. Returns the
+// URLs of both.
 func (s *Stack) startAPI(ctx context.Context, connections int) (url, postgREST string, err error) {
 	if postgREST, err = s.provider.StartPostgREST(ctx, s, connections); err != nil {
 		return "", "", fmt.Errorf("postgrest: %w", err)
@@ -150,7 +151,7 @@ func (s *Stack) startAPI(ctx context.Context, connections int) (url, postgREST s
 	return url, postgREST, nil
 }
 
-// OnOneConnection starts the same API once more, with one connection to the database for all requests. Returns the URL of its gateway.
+// OnOneConnection starts a second API that serves all requests on one database connection. Returns its gateway's URL.
 func (s *Stack) OnOneConnection(ctx context.Context) (string, error) {
 	url, _, err := s.startAPI(ctx, 1)
 	return url, err
@@ -161,14 +162,14 @@ func (s *Stack) installBabelon(ctx context.Context) error {
 	if err := s.ApplySQL(ctx, "supabase/migrations/*.sql"); err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
-	// The one step of an install that a migration cannot make.
+	// A migration cannot do this step of the install.
 	if err := execute(ctx, s.DatabaseURL, "select babelon_private.enable_usage_journal()"); err != nil {
 		return fmt.Errorf("usage journal: %w", err)
 	}
 	return nil
 }
 
-// OnStop has Stop call a function, before those that were given to OnStop earlier.
+// OnStop makes Stop call a function. The last one given is called first.
 func (s *Stack) OnStop(stop func() error) { s.running = append(s.running, stop) }
 
 // Stop ends every part and removes the stack's folder. A second call does nothing.
@@ -181,7 +182,7 @@ func (s *Stack) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Environ returns what a shell needs to talk to the stack, as KEY=value.
+// Environ returns the addresses and keys that a shell needs, as KEY=value.
 func (s *Stack) Environ() []string {
 	return []string{
 		"SUPABASE_URL=" + s.URL,
@@ -217,7 +218,7 @@ func (s *Stack) ApplySQL(ctx context.Context, pattern string) error {
 	return nil
 }
 
-// FilesWith returns everything that a part of the stack has written and a text is in: tables, logs, configurations.
+// FilesWith returns every file that a part of the stack has written and that contains a text: tables, logs, configurations.
 func (s *Stack) FilesWith(ctx context.Context, text string) ([]string, error) {
 	elsewhere, err := s.provider.FilesWith(ctx, text)
 	if err != nil {
@@ -227,8 +228,8 @@ func (s *Stack) FilesWith(ctx context.Context, text string) ([]string, error) {
 	return append(elsewhere, here...), err
 }
 
-// FilesWith returns the files under a folder that a text is in. It fails where it could not look, other than at a file that
-// went meanwhile, as files do while a program works.
+// FilesWith returns the files under a folder that contain a text. It fails when it cannot read one, unless the file has
+// disappeared meanwhile, as files do while a program works.
 func FilesWith(dir, text string) (found []string, err error) {
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		var content []byte
@@ -246,7 +247,7 @@ func FilesWith(dir, text string) (found []string, err error) {
 	return found, err
 }
 
-// execute runs statements in one transaction, which several statements in one simple query are.
+// execute runs statements in one transaction: PostgreSQL makes one of all statements in a simple query.
 func execute(ctx context.Context, url, sql string) error {
 	db, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -269,8 +270,8 @@ func Root() string {
 	return dir
 }
 
-// apiKeyJWT is what the gateway sends on in place of an API key: a session of nobody, with a role. It is the
-// same at every call, since it is an API key itself, as older projects have them.
+// apiKeyJWT is the JWT that the gateway sends on in place of an API key: it names a role and no person. It is the same at
+// every call, since older projects use it as the API key itself.
 func (s *Stack) apiKeyJWT(role string) (string, error) {
 	claims := jwt.MapClaims{"iss": "supabase", "role": role, "exp": time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC).Unix()}
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(s.JWTSecret))
@@ -282,7 +283,7 @@ func random(bytes int) string {
 	return hex.EncodeToString(b)
 }
 
-// freePort returns a loopback port that nobody listens on at the moment.
+// freePort returns a loopback port that no program listens on at the moment.
 func freePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

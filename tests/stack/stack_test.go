@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,7 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// startAndWait, in the environment, makes this test binary a program that only keeps a stack up.
+// startAndWait, in the environment, makes this test binary a program that just keeps a stack up.
 const startAndWait = "BABELON_STACK_START_AND_WAIT"
 
 func TestMain(m *testing.M) {
@@ -104,6 +106,72 @@ func TestA_killed_program_leaves_nothing_behind(t *testing.T) {
 	}
 	_ = program.Wait() // says that it was killed
 	wantGone(t, started, temporary)
+}
+
+// make passes on SIGTERM, but neither SIGINT nor SIGHUP. Nobody can pass on SIGKILL.
+func TestMake_stack_leaves_nothing_behind_whichever_signal_goes_to_whichever_process(t *testing.T) {
+	// A shell makes background programs ignore SIGINT, and nohup SIGHUP. Asking for both here undoes that.
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGHUP)
+	defer stop()
+	temporary := ownTempDir(t)
+	t.Setenv("GOTMPDIR", t.TempDir()) // a killed go leaves its own folder
+	repository := t.TempDir()         // the same files, with a .stack of its own
+	for _, name := range []string{"Makefile", "go.mod", "go.sum", "cli", "sql", "supabase", "tests"} {
+		if err := os.Symlink(filepath.Join(Root(), name), filepath.Join(repository, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up, env := filepath.Join(repository, ".stack", "up"), filepath.Join(repository, ".stack", "env")
+
+	type place struct {
+		command string
+		sign    string // the signal is sent once this file exists
+		program bool   // the signal goes to the stack's program, not to the command
+	}
+	for where, signals := range map[place][]syscall.Signal{
+		{"make stack", env, false}:               {syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL},
+		{"make stack", env, true}:                {syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGKILL},
+		{"make stack", up, false}:                {syscall.SIGTERM, syscall.SIGINT, syscall.SIGKILL},
+		{"go run ./tests/stack/cmd", env, false}: {syscall.SIGTERM, syscall.SIGKILL},
+	} {
+		for _, sig := range signals {
+			t.Run(fmt.Sprintf("%s, %s, program %t, %s", where.command, filepath.Base(where.sign), where.program, sig), func(t *testing.T) {
+				words := strings.Fields(where.command)
+				command := exec.CommandContext(ctx, words[0], words[1:]...)
+				command.Dir = repository
+				command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+				if err := command.Start(); err != nil {
+					t.Fatal(err)
+				}
+				ended := make(chan error, 1)
+				go func() { ended <- command.Wait() }()
+				eventually(t, func() error { _, err := os.Stat(where.sign); return err })
+				started := append(descendants(t, command.Process.Pid), command.Process.Pid)
+				receiver := command.Process.Pid
+				if where.program {
+					content, err := os.ReadFile(up)
+					if err == nil {
+						receiver, err = strconv.Atoi(string(content))
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := syscall.Kill(receiver, sig); err != nil {
+					t.Fatal(err)
+				}
+				wantGone(t, started, temporary)
+				eventually(t, func() error {
+					left, err := filepath.Glob(filepath.Dir(up))
+					if left != nil {
+						err = errors.New(".stack is left behind")
+					}
+					return err
+				})
+				<-ended
+			})
+		}
+	}
 }
 
 func TestCancelling_start_in_any_phase_leaves_nothing_behind(t *testing.T) {
@@ -217,6 +285,31 @@ func TestThe_gateway_acts_as_the_hosted_one(t *testing.T) {
 				status, body := get(t, s.URL+path, c.headers...)
 				if status != http.StatusUnauthorized || !sameJSON(t, body, c.want) {
 					t.Errorf("%s with %d headers: %d %s", path, len(c.headers)/2, status, body)
+				}
+			}
+		}
+	})
+
+	t.Run("lets a preflight through without a key, and every origin", func(t *testing.T) {
+		for _, c := range []struct {
+			method  string
+			headers []string
+			status  int
+			origin  string
+		}{
+			{http.MethodOptions, []string{"Origin", "https://product.example", "Access-Control-Request-Method", "POST"}, http.StatusOK, "*"},
+			{http.MethodOptions, []string{"Origin", "https://product.example"}, http.StatusUnauthorized, "*"},
+			{http.MethodOptions, []string{"Access-Control-Request-Method", "POST"}, http.StatusUnauthorized, ""},
+			{http.MethodGet, []string{"Origin", "https://product.example"}, http.StatusUnauthorized, "*"},
+			{http.MethodGet, []string{"Origin", "https://product.example", "apikey", s.PublishableKey}, http.StatusOK, "*"},
+		} {
+			for _, path := range []string{"/rest/v1/", "/auth/v1/settings"} {
+				status, header, _ := send(t, c.method, s.URL+path, "", append(c.headers, "Access-Control-Request-Headers", "apikey,x-client-id")...)
+				if got := header.Values("Access-Control-Allow-Origin"); status != c.status || strings.Join(got, " ") != c.origin {
+					t.Errorf("%s %s %q: %d for the origins %q, want %d for %q", c.method, path, c.headers, status, got, c.status, c.origin)
+				}
+				if got := header.Get("Access-Control-Allow-Headers"); c.method == http.MethodOptions && c.status == http.StatusOK && got != "apikey,x-client-id" {
+					t.Errorf("%s: the preflight allows the headers %q", path, got)
 				}
 			}
 		}
@@ -398,8 +491,15 @@ func get(t *testing.T, url string, headers ...string) (int, string) {
 	return ask(t, http.MethodGet, url, "", headers...)
 }
 
-// ask is get with another method, and with JSON to send.
+// ask sends JSON with any method.
 func ask(t *testing.T, method, url, body string, headers ...string) (int, string) {
+	t.Helper()
+	status, _, answer := send(t, method, url, body, headers...)
+	return status, answer
+}
+
+// send is ask that also returns the answer's headers.
+func send(t *testing.T, method, url, body string, headers ...string) (int, http.Header, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -418,7 +518,7 @@ func ask(t *testing.T, method, url, body string, headers ...string) (int, string
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response.StatusCode, string(answer)
+	return response.StatusCode, response.Header, string(answer)
 }
 
 func sameJSON(t *testing.T, a, b string) bool {
@@ -455,8 +555,8 @@ func script(t *testing.T, dir, name, body string) string {
 	return path
 }
 
-// descendants returns the processes that a process has started, and those have started, and so on. It asks
-// each of its threads, since a child belongs to the one that started it.
+// descendants returns a process's children, their children, and so on. It asks each thread of the process, since a child
+// belongs to the thread that started it.
 func descendants(t *testing.T, pid int) []int {
 	t.Helper()
 	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
@@ -480,7 +580,7 @@ func descendants(t *testing.T, pid int) []int {
 	return all
 }
 
-// wantGone waits until none of the processes runs and the folder is empty.
+// wantGone waits until all the processes have ended and the folder is empty.
 func wantGone(t *testing.T, processes []int, dir string) {
 	t.Helper()
 	eventually(t, func() error {
@@ -497,8 +597,8 @@ func wantGone(t *testing.T, processes []int, dir string) {
 	})
 }
 
-// eventually waits until the condition holds, for as long as for a part of the stack to start. Then it fails the test with
-// the condition's last complaint.
+// eventually waits for a condition, as long as for a part of the stack to start. If it never holds, the test fails with the
+// condition's last error.
 func eventually(t *testing.T, condition func() error) {
 	t.Helper()
 	if err := poll(t.Context(), &process{}, func(context.Context) error { return condition() }); err != nil {

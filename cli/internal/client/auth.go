@@ -29,21 +29,19 @@ func (c *Client) Refresh(ctx context.Context, refreshToken credential.Secret) (c
 	})
 }
 
-// SignOut ends the session on the server, and no other of that person's.
+// SignOut ends the session on the server, and no other session of that person.
 func (c *Client) SignOut(ctx context.Context, accessToken credential.Secret) error {
-	e := c.exchange(ctx, maxBody, true, url.Values{"scope": {"local"}})
-	e.secrets = append(e.secrets, accessToken)
+	e := c.WithSession(accessToken).exchange(ctx, request{idempotent: true, query: url.Values{"scope": {"local"}}})
 	auth, err := c.auth(e)
 	if err != nil {
 		return err
 	}
-	_ = auth.WithToken(accessToken.Reveal()).Logout() // the exchange knows better
+	_ = auth.Logout() // the exchange knows better
 	return e.err
 }
 
 func (c *Client) session(ctx context.Context, secret credential.Secret, get func(gotrue.Client) (*types.TokenResponse, error)) (credential.Session, error) {
-	e := c.exchange(ctx, maxBody, false, nil)
-	e.secrets = append(e.secrets, secret)
+	e := c.exchange(ctx, request{secret: secret})
 	auth, err := c.auth(e)
 	if err != nil {
 		return credential.Session{}, err
@@ -60,11 +58,11 @@ func (c *Client) session(ctx context.Context, secret credential.Secret, get func
 		Email:        answer.User.Email,
 		AccessToken:  credential.NewSecret(answer.AccessToken),
 		RefreshToken: credential.NewSecret(answer.RefreshToken),
-		ExpiresAt:    time.Now().Add(time.Duration(answer.ExpiresIn) * time.Second),
+		ExpiresAt:    c.now().Add(time.Duration(answer.ExpiresIn) * time.Second),
 	}, nil
 }
 
-// signInFault makes what Auth refuses with 400 what it is, a failure to authenticate.
+// signInFault turns Auth's 400 into a failure to authenticate.
 func signInFault(err error) error {
 	var f *fault.Error
 	if errors.As(err, &f) && f.Status == http.StatusBadRequest {
@@ -74,11 +72,8 @@ func signInFault(err error) error {
 }
 
 func (c *Client) auth(e *exchange) (gotrue.Client, error) {
-	key := c.apiKey
-	if key == "" {
-		key = "none" // the library insists on one; the exchange sends none
-	}
-	library, err := supabase.NewClient(c.url, key, nil)
+	const replaced = "set by the exchange" // the library insists on a key
+	library, err := supabase.NewClient(c.project.URL, replaced, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -17,41 +17,50 @@ import (
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
-// A Client talks to one project as one caller.
+// A Client talks to one project as one caller: a token pair, a person, or nobody yet.
 type Client struct {
-	url       string
-	apiKey    string
-	keySource string              // where apiKey comes from, for messages
-	headers   map[string]string   // who calls
-	secrets   []credential.Secret // among them
+	project   *config.Config
 	transport http.RoundTripper
+	now       func() time.Time
+
+	pair        credential.Pair   // zero if none
+	tenantID    string            // asserted to be the pair's; empty if none
+	accessToken credential.Secret // a person's; zero if none
 }
 
-// New returns a client of the configured project that nobody calls through yet.
-func New(c *config.Config, transport http.RoundTripper) *Client {
-	return &Client{url: c.URL, apiKey: c.PublishableKey, keySource: c.KeySource, transport: transport}
+// New returns a client of the configured project that has no caller yet.
+func New(project *config.Config, transport http.RoundTripper, now func() time.Time) *Client {
+	return &Client{project: project, transport: transport, now: now}
 }
 
 // WithPair returns a client that calls as a token. tenantID, unless "", is asserted to be the token's.
 func (c *Client) WithPair(pair credential.Pair, tenantID string) *Client {
-	as := *c
-	as.headers = map[string]string{"X-Client-Id": pair.ClientID, "X-Api-Token": pair.Secret.Reveal()}
-	if tenantID != "" {
-		as.headers["X-Tenant-Id"] = tenantID
-	}
-	as.secrets = []credential.Secret{pair.Secret}
-	return &as
+	return &Client{project: c.project, transport: c.transport, now: c.now, pair: pair, tenantID: tenantID}
 }
 
 // WithSession returns a client that calls as a person.
 func (c *Client) WithSession(accessToken credential.Secret) *Client {
-	as := *c
-	as.headers = map[string]string{"Authorization": "Bearer " + accessToken.Reveal()}
-	as.secrets = []credential.Secret{accessToken}
-	return &as
+	return &Client{project: c.project, transport: c.transport, now: c.now, accessToken: accessToken}
 }
 
-// Identity is who the server takes the caller for.
+// authorize sets the credentials on a request, in place of any that a library has set.
+func (c *Client) authorize(header http.Header) {
+	set := func(name, value string) {
+		if header.Del(name); value != "" {
+			header.Set(name, value)
+		}
+	}
+	set("apikey", c.project.PublishableKey)
+	set("X-Client-Id", c.pair.ClientID)
+	set("X-Api-Token", c.pair.Secret.Reveal())
+	set("X-Tenant-Id", c.tenantID)
+	set("Authorization", "")
+	if token := c.accessToken.Reveal(); token != "" {
+		set("Authorization", "Bearer "+token)
+	}
+}
+
+// Identity is the caller as the server knows it.
 type Identity struct {
 	Kind             string  `json:"kind"` // token, user or service
 	OrganizationID   *string `json:"organization_id"`
@@ -83,38 +92,52 @@ type Member struct {
 // Token is a token as lists show it, without its secret.
 type Token struct {
 	ClientID       string     `json:"client_id"`
+	OrganizationID string     `json:"organization_id"`
 	Name           string     `json:"name"`
 	Role           string     `json:"role"`
+	State          string     `json:"state"` // active or revoked
 	CreatedAt      time.Time  `json:"created_at"`
-	CreatedBy      *string    `json:"created_by"` // a person's id; nil when a token or a backend made it
+	CreatedBy      *string    `json:"created_by"`      // a person's id; nil if a token or a backend made it
+	CreatedByRole  *string    `json:"created_by_role"` // that person's role today; nil if they are no longer a member
 	CreatedByEmail *string    `json:"created_by_email"`
-	CreatedByRole  *string    `json:"created_by_role"` // what that person is today; nil when no longer a member
 	LastUsedAt     *time.Time `json:"last_used_at"`
 	Uses           int64      `json:"uses"`
 	LastDeniedAt   *time.Time `json:"last_denied_at"` // somebody still has the secret of a revoked token
 	Denials        int64      `json:"denials"`
-	UsageAsOf      *time.Time `json:"usage_as_of"` // nil where read-only requests are not counted
+	UsageAsOf      *time.Time `json:"usage_as_of"` // nil if read-only requests are not counted
 	RevokedAt      *time.Time `json:"revoked_at"`
-	State          string     `json:"state"` // active or revoked
 }
 
-// Status says whether the token works and what an admin should know about that.
+// The states of a token. The server decides which one it is in.
+const (
+	Active  = "active"
+	Revoked = "revoked"
+)
+
+// Status returns the token's state and, if there is one, its note.
 func (t Token) Status() string {
-	switch {
-	case t.RevokedAt != nil && t.Denials > 0:
-		return "revoked, still tried"
-	case t.RevokedAt != nil:
-		return "revoked"
-	case t.CreatedBy != nil && t.CreatedByRole == nil:
-		return "active, its maker is no longer a member"
-	case t.CreatedBy != nil && *t.CreatedByRole != "admin" && *t.CreatedByRole != "owner":
-		return "active, its maker is no longer an admin"
-	default:
-		return "active"
+	if note := t.Note(); note != "" {
+		return t.State + ", " + note
 	}
+	return t.State
 }
 
-// GeneratedToken is a new token with its secret, which cannot be had again.
+// Note returns what an admin should know about the token in its state, or "".
+func (t Token) Note() string {
+	switch {
+	case t.State != Active && t.Denials > 0:
+		return "still tried"
+	case t.State != Active || t.CreatedBy == nil:
+		return ""
+	case t.CreatedByRole == nil:
+		return "its maker is no longer a member"
+	case *t.CreatedByRole != "admin" && *t.CreatedByRole != "owner":
+		return "its maker is no longer an admin"
+	}
+	return ""
+}
+
+// GeneratedToken is a new token with its secret, which no other answer has.
 type GeneratedToken struct {
 	ClientID       string            `json:"client_id"`
 	APIToken       credential.Secret `json:"api_token"`
@@ -124,17 +147,16 @@ type GeneratedToken struct {
 	CreatedAt      time.Time         `json:"created_at"`
 }
 
-// args are the arguments of a function. Empty ones are left to the function's defaults.
-type args map[string]string
-
-// Whoami returns who the server takes the caller for.
+// Whoami returns the caller as the server knows it.
 func (c *Client) Whoami(ctx context.Context) (Identity, error) {
-	return call[Identity](ctx, c, "whoami", args{}, true)
+	return call[Identity](ctx, c, "whoami", struct{}{}, true)
 }
 
 // CreateOrganization makes an organization that the caller, a person, owns.
 func (c *Client) CreateOrganization(ctx context.Context, name string) (Organization, error) {
-	return call[Organization](ctx, c, "create_organization", args{"name": name}, false)
+	return call[Organization](ctx, c, "create_organization", struct {
+		Name string `json:"name"`
+	}{name}, false)
 }
 
 // Organizations returns the organizations that the caller belongs to.
@@ -156,27 +178,42 @@ func (c *Client) Members(ctx context.Context, organizationID string) ([]Member, 
 	})
 }
 
-// SetMember adds somebody to an organization, or changes their role in it.
-func (c *Client) SetMember(ctx context.Context, organizationID, email, role string) (Member, error) {
-	return call[Member](ctx, c, "set_member", args{"email": email, "role": role, "organization_id": organizationID}, true)
+// inOrganization names the organization in a function's arguments. Without it, it is the caller's only one.
+type inOrganization struct {
+	OrganizationID string `json:"organization_id,omitempty"`
 }
 
-// RemoveMember removes somebody from an organization. It is not sent again after a lost answer: the second
-// time would say that there is no such member.
+// SetMember adds somebody to an organization, or changes their role in it.
+func (c *Client) SetMember(ctx context.Context, organizationID, email, role string) (Member, error) {
+	return call[Member](ctx, c, "set_member", struct {
+		inOrganization
+		Email string `json:"email"`
+		Role  string `json:"role"`
+	}{inOrganization{organizationID}, email, role}, true)
+}
+
+// RemoveMember removes somebody from an organization. It is not sent again after a lost answer, because the second
+// answer would be that there is no such member.
 func (c *Client) RemoveMember(ctx context.Context, organizationID, email string) error {
-	_, err := c.rpc(ctx, "babelon", "remove_member",
-		args{"email": email, "organization_id": organizationID}.body(), maxBody, false, nil)
+	_, err := c.rpc(ctx, ourSchema, "remove_member", struct {
+		inOrganization
+		Email string `json:"email"`
+	}{inOrganization{organizationID}, email}, request{})
 	return err
 }
 
-// GenerateToken makes a token. requestID is a UUID of this one wish: sent again, it replaces what it made.
+// GenerateToken makes a token. requestID, a UUID, is the idempotency key: sent again, it replaces what it made.
 func (c *Client) GenerateToken(ctx context.Context, organizationID, name, role, requestID string) (GeneratedToken, error) {
-	made, err := call[GeneratedToken](ctx, c, "generate_api_token",
-		args{"name": name, "role": role, "organization_id": organizationID, "request_id": requestID}, true)
+	made, err := call[GeneratedToken](ctx, c, "generate_api_token", struct {
+		inOrganization
+		Name      string `json:"name"`
+		Role      string `json:"role"`
+		RequestID string `json:"request_id"`
+	}{inOrganization{organizationID}, name, role, requestID}, true)
 	if err != nil {
 		return made, err
 	}
-	// They go into files and shells without quotes, so they must be what they look like.
+	// They go into files and shells without quotes, so their form is checked.
 	if credential.CheckClientID(made.ClientID) != nil || credential.CheckSecret(made.APIToken.Reveal()) != nil || !config.IsUUID(made.OrganizationID) {
 		return made, &fault.Error{Kind: fault.Unavailable, Message: "the answer is not a token pair"}
 	}
@@ -186,80 +223,71 @@ func (c *Client) GenerateToken(ctx context.Context, organizationID, name, role, 
 // Tokens returns the tokens of an organization, active ones first, newest first.
 func (c *Client) Tokens(ctx context.Context, organizationID string) ([]Token, error) {
 	return pages[Token](func(page url.Values) (*exchange, error) {
-		return c.rpc(ctx, "babelon", "list_api_tokens", args{"organization_id": organizationID}.body(), maxBody, true, page)
+		return c.rpc(ctx, ourSchema, "list_api_tokens", inOrganization{organizationID}, request{idempotent: true, query: page})
 	})
 }
 
 // RevokeToken revokes a token for good; again, it changes nothing.
 func (c *Client) RevokeToken(ctx context.Context, clientID string) (Token, error) {
-	return call[Token](ctx, c, "revoke_api_token", args{"client_id": clientID}, true)
+	return call[Token](ctx, c, "revoke_api_token", struct {
+		ClientID string `json:"client_id"`
+	}{clientID}, true)
 }
 
 var functionName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// RPC calls any function of an exposed schema and returns the body of the answer as it came. body is its
-// arguments, a JSON object. It is sent once: nobody but its author knows whether twice would be the same.
-func (c *Client) RPC(ctx context.Context, schema, function string, body any) ([]byte, error) {
+// RPC calls any function of an exposed schema and returns the body of the answer as it came. arguments is a JSON
+// object. It is sent once, because only the function's author knows whether twice would be the same.
+func (c *Client) RPC(ctx context.Context, schema, function string, arguments any) ([]byte, error) {
 	for what, name := range map[string]string{"function": function, "schema": schema} {
 		if !functionName.MatchString(name) { // the library would let one leave /rpc, or become a query
 			return nil, fault.Usagef("", "%q is not the name of a %s", name, what)
 		}
 	}
-	e, err := c.rpc(ctx, schema, function, body, maxRawBody, false, nil)
+	e, err := c.rpc(ctx, schema, function, arguments, request{limit: maxRawBody})
 	if err != nil {
 		return nil, err
 	}
 	return e.body, nil
 }
 
-func (a args) body() map[string]string {
-	given := map[string]string{}
-	for name, text := range a {
-		if text != "" || name == "name" || name == "email" {
-			given[name] = text
-		}
-	}
-	return given
-}
+// ourSchema is the exposed schema with Babelon's functions and views.
+const ourSchema = "babelon"
 
 // call calls a function of ours that returns one object.
-func call[Result any](ctx context.Context, c *Client, function string, arguments args, idempotent bool) (result Result, err error) {
-	e, err := c.rpc(ctx, "babelon", function, arguments.body(), maxBody, idempotent, nil)
+func call[Result any](ctx context.Context, c *Client, function string, arguments any, idempotent bool) (result Result, err error) {
+	e, err := c.rpc(ctx, ourSchema, function, arguments, request{idempotent: idempotent})
 	if err == nil {
 		err = e.decode(&result)
 	}
 	return result, err
 }
 
-func (c *Client) rpc(ctx context.Context, schema, function string, body any, limit int64, idempotent bool, query url.Values) (*exchange, error) {
-	e := c.exchange(ctx, limit, idempotent, query)
+func (c *Client) rpc(ctx context.Context, schema, function string, arguments any, r request) (*exchange, error) {
+	e := c.exchange(ctx, r)
 	count := ""
-	if query != nil {
+	if r.query != nil {
 		count = countAll
 	}
 	library := c.postgrest(schema, e)
-	library.Rpc(function, count, body)
+	library.Rpc(function, count, arguments)
 	return e.result(library.ClientError)
 }
 
 func (c *Client) view(ctx context.Context, name string, query url.Values) (*exchange, error) {
-	e := c.exchange(ctx, maxBody, true, query)
-	_, _, err := c.postgrest("babelon", e).From(name).Select("*", countAll, false).Execute()
+	e := c.exchange(ctx, request{idempotent: true, query: query})
+	_, _, err := c.postgrest(ourSchema, e).From(name).Select("*", countAll, false).Execute()
 	return e.result(err)
 }
 
-func (c *Client) exchange(ctx context.Context, limit int64, idempotent bool, query url.Values) *exchange {
-	return &exchange{ctx: ctx, base: c.transport, apiKey: c.apiKey, keySource: c.keySource, secrets: c.secrets, limit: limit, idempotent: idempotent, query: query}
-}
-
-// postgrest returns the library's client for one call: an error in one would stick to it.
+// postgrest returns the library's client for one call, because an error would stick to it.
 func (c *Client) postgrest(schema string, e *exchange) *postgrest.Client {
-	library := postgrest.NewClient(c.url+"/rest/v1", schema, c.headers)
+	library := postgrest.NewClient(c.project.URL+"/rest/v1", schema, nil)
 	library.Transport.Parent = e
 	return library
 }
 
-// pageSize is what hosted Supabase caps an answer at, unless its operator lowers it.
+// pageSize is the number of rows that hosted Supabase allows in an answer, unless its operator lowers it.
 const pageSize = 1000
 
 // countAll asks PostgREST to say in Content-Range how many rows there are.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func serve(t *testing.T, handler http.HandlerFunc) *client.Client {
 
 func at(url string, transport http.RoundTripper) *client.Client {
 	c := &config.Config{URL: url, PublishableKey: "sb_publishable_1", KeySource: "BABELON_PUBLISHABLE_KEY"}
-	return client.New(c, transport).WithPair(credential.Pair{ClientID: clientID, Secret: credential.NewSecret(token)}, tenant)
+	return client.New(c, transport, time.Now).WithPair(credential.Pair{ClientID: clientID, Secret: credential.NewSecret(token)}, tenant)
 }
 
 func answer(w http.ResponseWriter, status int, body string) {
@@ -105,12 +106,49 @@ func TestA_session_is_sent_instead_of_a_pair(t *testing.T) {
 		answer(w, 200, `{"kind": "user"}`)
 	}))
 	defer server.Close()
-	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport).WithSession(credential.NewSecret("jwt"))
+	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport, time.Now).WithSession(credential.NewSecret("jwt"))
 	if _, err := c.Whoami(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got.Get("Authorization") != "Bearer jwt" || got.Get("X-Client-Id")+got.Get("X-Api-Token")+got.Get("Apikey") != "" {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestA_client_that_is_printed_shows_no_secret(t *testing.T) {
+	pair := at("https://example.com", http.DefaultTransport)
+	person := pair.WithSession(credential.NewSecret("jwt-of-ada"))
+	for _, c := range []*client.Client{pair, person} {
+		text := fmt.Sprintf("%v %+v %#v %v %+v", c, c, c, *c, *c)
+		if strings.Contains(text, token) || strings.Contains(text, "jwt-of-ada") {
+			t.Errorf("got %s", text)
+		}
+	}
+}
+
+func TestAn_argument_that_is_not_given_is_left_to_the_functions_default(t *testing.T) {
+	var bodies []string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, string(body))
+		answer(w, 200, `{"client_id":"`+clientID+`","api_token":"bbl_tok_`+strings.Repeat("f", 32)+`","organization_id":"`+tenant+`"}`)
+	})
+	for _, organization := range []string{"", tenant} {
+		if _, err := c.SetMember(t.Context(), organization, "", "admin"); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.GenerateToken(t.Context(), organization, "", "member", requestID); err != nil {
+			t.Error(err)
+		}
+	}
+	want := []string{
+		`{"email":"","role":"admin"}`,
+		`{"name":"","role":"member","request_id":"` + requestID + `"}`,
+		`{"organization_id":"` + tenant + `","email":"","role":"admin"}`,
+		`{"organization_id":"` + tenant + `","name":"","role":"member","request_id":"` + requestID + `"}`,
+	}
+	if !slices.Equal(bodies, want) {
+		t.Errorf("got\n%s", strings.Join(bodies, "\n"))
 	}
 }
 
@@ -173,7 +211,7 @@ func TestA_missing_publishable_key_is_explained(t *testing.T) {
 		answer(w, 401, `{"message":"No API key found in request"}`)
 	}))
 	defer server.Close()
-	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport)
+	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport, time.Now)
 	_, err := c.Whoami(t.Context())
 	if f := failure(t, err); f.Kind != fault.Usage || !strings.Contains(f.Hint, "publishable_key") || !strings.Contains(f.Hint, "Project Settings > API Keys") {
 		t.Errorf("got %v, hint %s", err, f.Hint)
@@ -456,7 +494,7 @@ func TestSigning_in_returns_the_session_and_signing_out_ends_that_one_alone(t *t
 		answer(w, 200, `{"access_token":"a","refresh_token":"r","expires_in":3600,"user":{"email":"ada@example.com"}}`)
 	}))
 	defer server.Close()
-	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport)
+	c := client.New(&config.Config{URL: server.URL}, http.DefaultTransport, time.Now)
 	before := time.Now()
 	session, err := c.SignIn(t.Context(), "ada@example.com", credential.NewSecret("hunter2"))
 	if err != nil {
@@ -490,5 +528,26 @@ func TestA_wrong_password_is_a_failure_to_authenticate(t *testing.T) {
 	_, err := c.SignIn(t.Context(), "ada@example.com", credential.NewSecret("hunter2"))
 	if f := failure(t, err); f.Kind != fault.Authentication || f.Code != "invalid_credentials" || f.Message != "Invalid login credentials" {
 		t.Errorf("got %#v", f)
+	}
+}
+
+func TestA_tokens_status_is_the_servers_state_with_a_note(t *testing.T) {
+	text := func(s string) *string { return &s }
+	revoked := time.Now()
+	for want, token := range map[string]client.Token{
+		"active": {State: "active"},
+		"active, its maker is no longer a member": {State: "active", CreatedBy: text("ada")},
+		"active, its maker is no longer an admin": {State: "active", CreatedBy: text("ada"), CreatedByRole: text("member")},
+		"revoked":              {State: "revoked", CreatedBy: text("ada")},
+		"revoked, still tried": {State: "revoked", Denials: 1},
+		"expired, still tried": {State: "expired", Denials: 1},
+		"":                     {RevokedAt: &revoked}, // it decides nothing by itself
+	} {
+		if got := token.Status(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := (client.Token{State: "active", CreatedBy: text("ada"), CreatedByRole: text("owner")}).Status(); got != "active" {
+		t.Errorf("an owner's token: %q", got)
 	}
 }

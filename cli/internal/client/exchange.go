@@ -27,22 +27,25 @@ const (
 	attemptTimeout = 60 * time.Second
 	maxAttempts    = 3
 	maxRetryAfter  = 10 * time.Second
-	maxBody        = 8 << 20  // of an answer that is decoded
-	maxRawBody     = 64 << 20 // of an answer that is passed on
+	maxBody        = 8 << 20  // bytes of an answer that is decoded
+	maxRawBody     = 64 << 20 // bytes of an answer that is passed on
 )
 
-// An exchange is one call to the server, as the http.RoundTripper under the Supabase libraries. They drop
-// the status and the error, know no context and read without bound, so all of that lives here: a call is
-// judged by its exchange, and what the library returns is ignored.
+// A request is how a call is sent.
+type request struct {
+	query      url.Values        // added to the URL's own
+	secret     credential.Secret // what the body has that must not be repeated in a message; zero if nothing
+	idempotent bool              // may be sent again although the first may have had its effect
+	limit      int64             // of the answer's body, in bytes; 0 is maxBody
+}
+
+// An exchange is one call to the server, and the http.RoundTripper under the Supabase libraries. They drop the status
+// and the error, take no context and read without bound, so all of that lives here. A call is judged by its exchange;
+// what the library returns is ignored.
 type exchange struct {
-	ctx        context.Context
-	base       http.RoundTripper
-	apiKey     string              // for the gateway
-	keySource  string              // where apiKey comes from
-	query      url.Values          // added to the request's own
-	secrets    []credential.Secret // never to be repeated in a message
-	idempotent bool                // may be sent again although the first may have had its effect
-	limit      int64               // of the answer's body, in bytes
+	request
+	client *Client
+	ctx    context.Context
 
 	status int
 	header http.Header
@@ -50,8 +53,13 @@ type exchange struct {
 	err    error
 }
 
-// RoundTrip sends the request, up to three times where that is safe, and reads the whole answer. It returns
-// an error for everything but success, redirects included: so no client follows one and takes a secret along.
+func (c *Client) exchange(ctx context.Context, r request) *exchange {
+	r.limit = cmp.Or(r.limit, maxBody)
+	return &exchange{request: r, client: c, ctx: ctx}
+}
+
+// RoundTrip sends the request, up to three times where that is safe, and reads the whole answer. It returns an error
+// for everything but success. That includes redirects, so that no library follows one and takes a secret along.
 func (e *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := backoff.Retry(e.ctx, func() (*http.Response, error) { return e.attempt(request) },
 		backoff.WithMaxTries(maxAttempts),
@@ -81,10 +89,7 @@ func (e *exchange) attempt(request *http.Request) (*http.Response, error) {
 		attempt.Body = body
 	}
 	attempt.Header.Set("User-Agent", "babelon")
-	attempt.Header.Del("apikey")
-	if e.apiKey != "" {
-		attempt.Header.Set("apikey", e.apiKey)
-	}
+	e.client.authorize(attempt.Header)
 	if len(e.query) > 0 {
 		query := attempt.URL.Query()
 		for name, values := range e.query {
@@ -93,7 +98,7 @@ func (e *exchange) attempt(request *http.Request) (*http.Response, error) {
 		attempt.URL.RawQuery = query.Encode()
 	}
 
-	response, err := e.base.RoundTrip(attempt)
+	response, err := e.client.transport.RoundTrip(attempt)
 	if err != nil {
 		var certificate *tls.CertificateVerificationError // stays as it is
 		return nil, e.retryIf(e.idempotent && !errors.As(err, &certificate), 0, e.unreachable(attempt.URL, err))
@@ -120,14 +125,14 @@ func (e *exchange) attempt(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// isJSON tells an answer of the API from that of something in between, such as a network's sign-in page, and a
-// whole one from one that was cut short where HTTP cannot tell.
+// isJSON reports whether the answer is the API's and complete. Something in between, such as a network's sign-in page,
+// answers with other content, and HTTP does not always notice that an answer was cut short.
 func isJSON(contentType string, body []byte) bool {
 	media, _, err := mime.ParseMediaType(contentType)
 	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")) && json.Valid(body)
 }
 
-// retryIf returns err as a reason to try again, after the server's own delay if it named one, or as final.
+// retryIf returns err as a reason to try again, after the server's own delay if it named one, or else as final.
 func (e *exchange) retryIf(again bool, after time.Duration, err error) error {
 	switch {
 	case !again || e.ctx.Err() != nil:
@@ -148,7 +153,7 @@ func (d *delayed) Unwrap() []error {
 	return []error{d.error, &backoff.RetryAfterError{Duration: d.after}}
 }
 
-// retryAfter returns the delay that the server asks for, within reason; 0 if it names none.
+// retryAfter returns the delay that the server asks for, within reason, or 0.
 func retryAfter(header http.Header) time.Duration {
 	seconds, err := strconv.Atoi(header.Get("Retry-After"))
 	if err != nil || seconds < 0 {
@@ -174,8 +179,8 @@ func (e *exchange) unreachable(u *url.URL, err error) *fault.Error {
 	return f
 }
 
-// refusal turns an answer that is no success into an error. The body is PostgREST's, Auth's, or the
-// gateway's, or anything at all.
+// refusal turns an answer that is no success into an error. The body comes from PostgREST, Auth, the gateway, or
+// anything else.
 func (e *exchange) refusal() *fault.Error {
 	var body struct {
 		Code      any    // Auth's is a number
@@ -202,12 +207,12 @@ func (e *exchange) refusal() *fault.Error {
 	case e.status == http.StatusTooManyRequests || e.status >= 500:
 		f.Kind = fault.Unavailable
 	case e.status == http.StatusUnauthorized && body.ErrorCode == "" && !fromDatabase(code):
-		f.Kind = fault.Usage // the gateway's: it did not like the API key, and has not looked at the credentials
+		f.Kind = fault.Usage // the gateway refused the API key and has not looked at the credentials
 		f.Message = "the gateway refused the request: " + f.Message
-		if e.apiKey == "" {
+		if e.client.project.PublishableKey == "" {
 			f.Hint = "Set publishable_key in .babelon.toml, or BABELON_PUBLISHABLE_KEY; Project Settings > API Keys shows it."
 		} else {
-			f.Hint = "Compare " + e.keySource + " with Project Settings > API Keys; the token pair was not looked at."
+			f.Hint = "Compare " + e.client.project.KeySource + " with Project Settings > API Keys; the token pair was not looked at."
 		}
 	case e.status == http.StatusUnauthorized && f.Code == "42501":
 		// PostgREST says 401 where it means 403, because a pair is no JWT.
@@ -221,16 +226,16 @@ func (e *exchange) refusal() *fault.Error {
 	return f
 }
 
-// fromDatabase tells a code of Babelon, PostgREST or PostgreSQL from that of a gateway.
+// fromDatabase reports whether a code is Babelon's, PostgREST's or PostgreSQL's, and not the gateway's.
 func fromDatabase(code string) bool {
 	const sqlstate = len("42501")
 	return strings.HasPrefix(code, "BBL_") || strings.HasPrefix(code, "PGRST") || len(code) == sqlstate
 }
 
-// maxMessage is more than a server has to say about an error.
+// maxMessage is more than an error message needs, in bytes.
 const maxMessage = 1000
 
-// scrub makes text of the server's one line of a message.
+// scrub makes one line of the server's text, without the secrets that were sent.
 func (e *exchange) scrub(text string) string {
 	text = strings.Join(strings.Fields(e.hide(text)), " ")
 	if len(text) > maxMessage {
@@ -241,14 +246,14 @@ func (e *exchange) scrub(text string) string {
 
 // hide replaces the secrets that were sent.
 func (e *exchange) hide(text string) string {
-	for _, secret := range e.secrets {
+	for _, secret := range []credential.Secret{e.secret, e.client.pair.Secret, e.client.accessToken} {
 		text = secret.Scrub(text)
 	}
 	return text
 }
 
-// result returns the exchange and how it went. Of an answer that repeats the secrets it was asked with, they
-// are replaced: whatever it is, it may be printed. libraryErr counts where the request was never sent.
+// result returns the exchange and how it went. Secrets that the answer repeats are redacted, because it may be
+// printed. libraryErr counts if the request was never sent.
 func (e *exchange) result(libraryErr error) (*exchange, error) {
 	e.body = []byte(e.hide(string(e.body)))
 	return e, cmp.Or(e.err, libraryErr)

@@ -1,13 +1,11 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/connect"
 	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
+	"github.com/babelon/babelon/cli/internal/git"
 	"github.com/babelon/babelon/cli/internal/term"
 )
 
@@ -29,9 +28,9 @@ func newInit(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write .babelon.toml",
-		Long: `Writes .babelon.toml into this directory, readable by you alone, and names it in .gitignore where this is a git
-work tree. Without --url, what no flag gives is asked for. The API token is never a flag, but typed or the first line
-of standard input. Without a client ID the file has no pair, which suits an admin who signs in.`,
+		Long: `Writes .babelon.toml into this directory, readable by you alone. In a git work tree it adds the file to .gitignore.
+Without --url it asks for what no flag gives. The API token is never a flag: it is typed, or is the first line of
+standard input. Without a client ID the file has no pair, which suits an admin who signs in.`,
 		Example: `  babelon init
   babelon init --url https://abcdefghijklmnopqrst.supabase.co --publishable-key sb_publishable_… \
     --client-id bbl_cid_0123456789abcdef --token-stdin < token.txt`,
@@ -63,8 +62,12 @@ func initialize(ctx context.Context, c *connect.Connector, o initOptions) error 
 	if err != nil {
 		return err
 	}
-	if err := ignore(c.IO, path); err != nil { // first, so that git never sees the file
+	ignoring, err := git.Ignore(path) // first, so that git never sees the file
+	if err != nil {
 		return err
+	}
+	if ignoring != "" {
+		c.IO.Notef("added %s to %s", filepath.Base(path), ignoring)
 	}
 	write := credential.CreateFile
 	if o.force {
@@ -83,7 +86,7 @@ func exists(path string) error {
 	return fault.Usagef("Use --force to replace it.", "%s exists already", path)
 }
 
-// ask fills in what no flag gave, and nothing optional where --url says that the flags are all.
+// ask asks for what no flag gave. With --url the flags are complete, and it asks for the secret alone.
 func ask(ctx context.Context, io *term.IO, o *initOptions) (err error) {
 	v := &o.values
 	if v.URL == "" {
@@ -111,38 +114,4 @@ func ask(ctx context.Context, io *term.IO, o *initOptions) (err error) {
 		v.APIToken, err = io.Secret(ctx, "API token (not shown):", "Use --token-stdin.")
 	}
 	return err
-}
-
-// ignore names the file in the .gitignore beside it, where a git work tree is around it.
-func ignore(io *term.IO, path string) error {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
-	dir, name := filepath.Split(path)
-	if _, _, ok := config.WorkTree(dir); !ok {
-		return nil
-	}
-	file := filepath.Join(dir, ".gitignore")
-	content, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for line := range strings.Lines(string(content)) {
-		if line = strings.TrimSpace(line); line == name || line == "/"+name {
-			return nil
-		}
-	}
-	if len(content) > 0 && !bytes.HasSuffix(content, []byte("\n")) {
-		name = "\n" + name
-	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644) //nolint:gosec // everybody may read a .gitignore
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteString(name + "\n"); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	io.Notef("added %s to %s", filepath.Base(path), file)
-	return f.Close()
 }

@@ -5,55 +5,54 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/connect"
 	"github.com/babelon/babelon/cli/internal/credential"
 )
 
+type loginOptions struct {
+	email         string
+	passwordStdin bool
+}
+
 func newLogin(c *connect.Connector) *cobra.Command {
-	var fromStdin bool
+	var o loginOptions
 	cmd := &cobra.Command{
 		Use:   "login EMAIL",
 		Short: "Sign in as a person, to manage tokens",
-		Long: `Signs in with the project's Supabase Auth. The password is typed on the terminal, or is the first line of
-standard input. The session is kept in your configuration directory, for this project's URL only and readable by
-you alone; the commands token, organization and member use it from then on.`,
+		Long: `Signs in with the project's Supabase Auth. The password is typed on the terminal, or is the first line of standard
+input. The session is kept in your configuration directory, readable by you alone, and is sent to this project's URL
+only. From then on the commands token, organization and member use it.`,
 		Example: "  babelon login ada@example.com\n  pass show supabase | babelon login ada@example.com --password-stdin",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return login(cmd.Context(), c, args[0], fromStdin) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.email = args[0]
+			return login(cmd.Context(), c, o)
+		},
 	}
-	cmd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
+	cmd.Flags().BoolVar(&o.passwordStdin, "password-stdin", false, "read the password from standard input")
 	return cmd
 }
 
-func login(ctx context.Context, c *connect.Connector, email string, fromStdin bool) error {
+func login(ctx context.Context, c *connect.Connector, o loginOptions) error {
 	loaded, err := c.Config()
 	if err != nil {
 		return err
 	}
-	sessions, err := c.Sessions()
+	person, err := c.Person(loaded)
 	if err != nil {
 		return err
 	}
 	var password credential.Secret
-	if fromStdin {
+	if o.passwordStdin {
 		password, err = c.IO.SecretFromStdin("password")
 	} else {
-		password, err = c.IO.Secret(ctx, "Password of "+email+":", "Use --password-stdin.")
+		password, err = c.IO.Secret(ctx, "Password of "+o.email+":", "Use --password-stdin.")
 	}
 	if err != nil {
 		return err
 	}
-	session, err := client.New(loaded, c.Transport).SignIn(ctx, email, password)
+	session, err := person.SignIn(ctx, o.email, password)
 	if err != nil {
-		return err
-	}
-	unlock, err := sessions.Lock(ctx, loaded.URL)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := sessions.Save(loaded.URL, session); err != nil {
 		return err
 	}
 	c.IO.Notef("signed in to %s as %s", loaded.URL, session.Email)

@@ -3,20 +3,19 @@ package command
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/connect"
 	"github.com/babelon/babelon/cli/internal/credential"
+	"github.com/babelon/babelon/cli/internal/fault"
 )
 
 func newLogout(c *connect.Connector) *cobra.Command {
 	return &cobra.Command{
 		Use:     "logout",
 		Short:   "Sign out",
-		Long:    "Forgets the session for this project's URL and ends it on the server, where that can be reached; no other session ends.",
+		Long:    "Forgets the session for this project's URL and, if the server can be reached, ends it there. Other sessions go on.",
 		Example: "  babelon logout",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return logout(cmd.Context(), c) },
@@ -28,37 +27,21 @@ func logout(ctx context.Context, c *connect.Connector) error {
 	if err != nil {
 		return err
 	}
-	sessions, err := c.Sessions()
+	person, err := c.Person(loaded)
 	if err != nil {
 		return err
 	}
-	unlock, err := sessions.Lock(ctx, loaded.URL)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	session, err := sessions.Load(loaded.URL)
-	if errors.Is(err, credential.ErrNoSession) {
+	err = person.SignOut(ctx)
+	var onServer *fault.Error
+	switch {
+	case errors.Is(err, credential.ErrNoSession):
 		c.IO.Notef("nobody was signed in to %s", loaded.URL)
-		return nil
-	}
-	if deleted := sessions.Delete(loaded.URL); deleted != nil || err != nil {
-		return errors.Join(deleted, err)
-	}
-	if err := end(ctx, client.New(loaded, c.Transport), session, c.IO.Now()); err != nil {
+	case errors.As(err, &onServer):
 		c.IO.Notef("warning: signed out here; the server still knows the session until it expires: %v", err)
-		return nil
+	case err != nil:
+		return err
+	default:
+		c.IO.Notef("signed out of %s", loaded.URL)
 	}
-	c.IO.Notef("signed out of %s", loaded.URL)
 	return nil
-}
-
-// end ends the session on the server, which takes an access token that is still good.
-func end(ctx context.Context, server *client.Client, session credential.Session, now time.Time) (err error) {
-	if now.After(session.ExpiresAt) {
-		if session, err = server.Refresh(ctx, session.RefreshToken); err != nil {
-			return err
-		}
-	}
-	return server.SignOut(ctx, session.AccessToken)
 }

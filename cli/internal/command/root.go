@@ -1,5 +1,5 @@
-// Package command is the command line: what each command is called, takes and prints. What it does is a
-// call of package client.
+// Package command is the command line: the name, arguments and output of each command. What a command does is a call of
+// package client.
 package command
 
 import (
@@ -21,9 +21,9 @@ import (
 const long = `Babelon gives the users of a Supabase project API tokens.
 
 A token is a pair, a client ID and a secret. Keep it in .babelon.toml (see babelon init) or in the
-environment; an admin signs in instead (babelon login) and manages tokens. Where there are both, the
+environment; an admin signs in instead (babelon login) and manages tokens. If there are both, the
 commands token, organization and member act as the person, all others as the token; a line says which.
-In the browser it is babelon settings.
+babelon settings does the same in the browser.
 
 A flag wins over the environment, and the environment over the file: --config or BABELON_CONFIG, else the
 nearest .babelon.toml upward from here.
@@ -34,6 +34,9 @@ nearest .babelon.toml upward from here.
   client_id        BABELON_CLIENT_ID         the pair, always both from one place
   api_token        BABELON_API_TOKEN
   tenant_id        BABELON_TENANT_ID         the organization that is meant; another is refused
+
+A pair from the environment is not sent to a supabase_url in a file that was only found: set
+BABELON_SUPABASE_URL too, or name the file.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 refused;
 2 usage or configuration; 4 credentials refused; 5 unavailable, try again later; 130 interrupted.`
@@ -80,7 +83,7 @@ func newRoot(c *connect.Connector) *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range append(root.Commands(), root) {
 		if cmd.HasSubCommands() {
-			// Cobra would show the help and succeed, whatever verb was typed.
+			// By default cobra shows the help and succeeds, whatever verb was typed.
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
@@ -88,7 +91,7 @@ func newRoot(c *connect.Connector) *cobra.Command {
 	return root
 }
 
-// misuse explains what cobra complains of before a command runs: an unknown name, or wrong arguments.
+// misuse explains what cobra reports before a command runs: an unknown name, or wrong arguments.
 func misuse(cmd *cobra.Command, err error) error {
 	message, hint := err.Error(), "Usage: "+cmd.UseLine()
 	var similar []string
@@ -97,7 +100,7 @@ func misuse(cmd *cobra.Command, err error) error {
 		message, hint = fmt.Sprintf("unknown command %q for %q", typed, cmd.CommandPath()), "Run `"+cmd.CommandPath()+" --help`."
 		similar = suggestions(cmd, typed)
 	} else if errors.As(err, &unknownFlag) {
-		// Only commands have suggestions, so let the flags be commands.
+		// Cobra suggests only commands, so make commands of the flags.
 		flags := &cobra.Command{}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			flags.AddCommand(&cobra.Command{Use: "--" + f.Name, Run: func(*cobra.Command, []string) {}})

@@ -15,29 +15,34 @@ import (
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
-// maxData is more than a gateway lets through.
+// maxData is more than gateways accept.
 const maxData = 16 << 20
 
+type rpcOptions struct{ schema, function, data string }
+
 func newRPC(c *connect.Connector) *cobra.Command {
-	var schema, data string
+	var o rpcOptions
 	cmd := &cobra.Command{
 		Use:   "rpc FUNCTION",
 		Short: "Call any function of the project",
-		Long: `Calls a function of an exposed schema as the configured pair, else as the person who is signed in, and prints
-the answer as it came. The call is made once; it is not repeated when the network fails.`,
+		Long: `Calls a function of an exposed schema and prints the answer as it came. The caller is the configured pair, else the
+person who is signed in. The call is made once; it is not repeated when the network fails.`,
 		Example: `  babelon rpc my_function --data '{"argument": 1}'
   babelon rpc my_function --data @arguments.json
   generate-arguments | babelon rpc my_function --data -`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return rpc(cmd.Context(), c, schema, args[0], data) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.function = args[0]
+			return rpc(cmd.Context(), c, o)
+		},
 	}
-	cmd.Flags().StringVar(&schema, "schema", "public", "the function's `schema`")
-	cmd.Flags().StringVar(&data, "data", "{}", "its arguments: a JSON `object`, @file, or - for standard input")
+	cmd.Flags().StringVar(&o.schema, "schema", "public", "the function's `schema`")
+	cmd.Flags().StringVar(&o.data, "data", "{}", "its arguments: a JSON `object`, @file, or - for standard input")
 	return cmd
 }
 
-func rpc(ctx context.Context, c *connect.Connector, schema, function, data string) error {
-	arguments, err := readData(c.IO.In, data)
+func rpc(ctx context.Context, c *connect.Connector, o rpcOptions) error {
+	arguments, err := readData(c.IO.In, o.data)
 	if err != nil {
 		return err
 	}
@@ -45,7 +50,7 @@ func rpc(ctx context.Context, c *connect.Connector, schema, function, data strin
 	if err != nil {
 		return err
 	}
-	answer, err := caller.RPC(ctx, schema, function, arguments)
+	answer, err := caller.RPC(ctx, o.schema, o.function, arguments)
 	if err != nil {
 		return err
 	}

@@ -8,24 +8,27 @@ import (
 
 	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/term"
 )
 
+type whoamiOptions struct{ output string }
+
 func newWhoami(c *connect.Connector) *cobra.Command {
-	output := "table"
+	var o whoamiOptions
 	cmd := &cobra.Command{
 		Use:   "whoami",
 		Short: "Show who you are to the server",
 		Long: `Asks the server who it takes you for: the token of the configured pair, else the person who is signed in.
-A wrong or revoked pair is an error (exit code 4), as is one of another organization than tenant_id (exit code 1).`,
+A wrong or revoked pair is an error (exit code 4), and so is a pair of another organization than tenant_id (exit code 1).`,
 		Example: "  babelon whoami\n  babelon whoami --output json",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return whoami(cmd.Context(), c, output) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return whoami(cmd.Context(), c, o) },
 	}
-	flags.Choice(cmd, &output, "output", "format", "table", "json")
+	flags.Output(cmd, &o.output)
 	return cmd
 }
 
-func whoami(ctx context.Context, c *connect.Connector, output string) error {
+func whoami(ctx context.Context, c *connect.Connector, o whoamiOptions) error {
 	caller, err := c.PairFirst(ctx)
 	if err != nil {
 		return err
@@ -34,16 +37,15 @@ func whoami(ctx context.Context, c *connect.Connector, output string) error {
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		return c.IO.JSON(me)
-	}
 	text := func(s *string) string { return *cmp.Or(s, new(string)) }
-	return c.IO.Table(
-		[]string{"KIND", "NAME", "ID", "ROLE", "ORGANIZATION", "ORGANIZATION ID"},
-		[][]string{{
+	return c.IO.Write(o.output, term.Result{
+		Value:  me,
+		Header: []string{"KIND", "NAME", "ID", "ROLE", "ORGANIZATION", "ORGANIZATION ID"},
+		Rows: [][]string{{
 			me.Kind,
 			text(me.TokenName) + text(me.Email),
 			text(me.ClientID) + text(me.UserID),
 			text(me.Role), text(me.OrganizationName), text(me.OrganizationID),
-		}})
+		}},
+	})
 }

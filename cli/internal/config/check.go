@@ -12,8 +12,8 @@ import (
 	"github.com/babelon/babelon/cli/internal/credential"
 )
 
-// check returns nil if text is a good value for key. Its errors continue a sentence that begins
-// with the key, and never quote text.
+// check returns nil if text is a good value for key. Its errors continue a sentence that begins with the key, and never
+// quote the text.
 func check(key Key, text string) error {
 	if text != strings.TrimSpace(text) {
 		return errors.New("has white space or a line break around it")
@@ -25,7 +25,7 @@ func check(key Key, text string) error {
 	case SupabaseURL:
 		return checkURL(text)
 	case PublishableKey:
-		return checkPublishableKey(text)
+		return credential.CheckPublishableKey(text)
 	case ClientID:
 		return credential.CheckClientID(text)
 	case APIToken:
@@ -59,19 +59,9 @@ func checkURL(text string) error {
 	return nil
 }
 
-// IsLoopback reports whether the host is this machine, under a name that nobody can point elsewhere.
+// IsLoopback reports whether the host is this machine, by a name that nobody can point elsewhere.
 func IsLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
-}
-
-func checkPublishableKey(text string) error {
-	switch {
-	case strings.HasPrefix(text, "sb_secret_"):
-		return errors.New("holds a secret key, which must never leave a server; the publishable key begins with sb_publishable_")
-	case strings.HasPrefix(text, "sb_publishable_your-"), strings.HasSuffix(text, "…"):
-		return credential.ErrSample
-	}
-	return nil
 }
 
 func checkTenantID(text string) error {

@@ -1,21 +1,22 @@
-// Package config finds out which project to talk to and with which pair: from flags, the
-// environment and a .babelon.toml file, in this order.
+// Package config finds out which project to talk to, and with which pair. Flags win over the environment, and
+// that wins over a .babelon.toml file.
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
+	"github.com/babelon/babelon/cli/internal/git"
 )
 
-// FileName is the file looked for in the working directory and above it.
+// FileName is the name of the file that is looked for in the working directory and above it.
 const FileName = ".babelon.toml"
 
 // FileVariable is the environment variable that names another file.
@@ -33,10 +34,10 @@ const (
 	TenantID       Key = "tenant_id"
 )
 
-// keys are in the order in which a file shows them.
+// keys returns the keys in the order in which a file shows them.
 func keys() []Key { return []Key{SupabaseURL, PublishableKey, ClientID, APIToken, TenantID} }
 
-// Variable returns the name of the environment variable that does the same as the key.
+// Variable returns the name of the environment variable with the same meaning.
 func (k Key) Variable() string { return "BABELON_" + strings.ToUpper(string(k)) }
 
 // A Source says where to look.
@@ -47,7 +48,7 @@ type Source struct {
 	Getenv func(string) string // the environment
 }
 
-// A Config is what a command needs to know. Everything in it is well-formed.
+// A Config holds the settings that a command needs. All of them are well-formed.
 type Config struct {
 	URL            string           // without a slash at its end
 	PublishableKey string           // empty if none
@@ -58,28 +59,38 @@ type Config struct {
 	Warnings       []string         // what is risky about the file
 }
 
-// Load gathers the settings. Its errors are of kind fault.Usage and name the file, line and key or
-// the variable at fault, never a value.
+// An origin is the kind of place that a value comes from.
+type origin int
+
+const (
+	flag origin = iota + 1
+	environment
+	namedFile // by --config or BABELON_CONFIG
+	foundFile // in the working directory or above it; a stranger may have written it
+)
+
+// Load gathers the settings. Its errors are of kind fault.Usage. They name the variable, or the file, line and
+// key at fault, and never quote a value.
 func Load(from Source) (*Config, error) {
-	path, err := find(from)
+	path, file, err := find(from)
 	if err != nil {
 		return nil, err
 	}
 	given := settings{}
 	looked := "there is no " + FileName + " in this directory or above it"
 	if path != "" {
-		if given, err = readFile(path); err != nil {
+		if given, err = readFile(path, file); err != nil {
 			return nil, err
 		}
 		looked = path + " has none"
 	}
 	for _, key := range keys() {
 		if text := from.Getenv(key.Variable()); text != "" {
-			given[key] = setting{text: text, source: key.Variable(), where: key.Variable()}
+			given[key] = setting{text: text, origin: environment, source: key.Variable(), where: key.Variable()}
 		}
 	}
 	if from.URL != "" {
-		given[SupabaseURL] = setting{text: from.URL, source: "--url", where: "--url"}
+		given[SupabaseURL] = setting{text: from.URL, origin: flag, source: "--url", where: "--url"}
 	}
 	if err := given.check(); err != nil {
 		return nil, err
@@ -104,39 +115,37 @@ func Load(from Source) (*Config, error) {
 	return c, nil
 }
 
-// find returns the path of the file to read, or "" if there is none.
-func find(from Source) (string, error) {
-	if from.File != "" {
-		return from.File, nil
-	}
-	if path := from.Getenv(FileVariable); path != "" {
-		return path, nil
+// find returns the path of the file to read, or "" if there is none, and whether it was named or found.
+func find(from Source) (string, origin, error) {
+	if path := cmp.Or(from.File, from.Getenv(FileVariable)); path != "" {
+		return path, namedFile, nil
 	}
 	for dir := from.Dir; ; dir = filepath.Dir(dir) {
 		path := filepath.Join(dir, FileName)
 		if info, err := os.Stat(path); err == nil {
 			if uid, known := owner(info); known && isStranger(uid, os.Getuid()) {
-				return "", fault.Usagef("Name it with --config if you trust it.", "%s belongs to another user, who could send your token elsewhere", path)
+				return "", 0, fault.Usagef("Name it with --config if you trust it.", "%s belongs to another user, who could send your token elsewhere", path)
 			}
-			return path, nil
+			return path, foundFile, nil
 		} else if _, linked := os.Lstat(path); linked == nil {
-			return path, nil // a link to nowhere; reading it says so
+			return path, foundFile, nil // a link to nowhere; reading it says so
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", fault.Usagef("", "%s: %w", path, reason(err))
+			return "", 0, fault.Usagef("", "%s: %w", path, reason(err))
 		}
 		if dir == filepath.Dir(dir) {
-			return "", nil
+			return "", 0, nil
 		}
 	}
 }
 
-// isStranger reports whether a file that was found rather than named, such as one in /tmp, is of somebody whom
-// the user did not choose to trust. Root reads what it is given, as a container does with a mounted checkout.
+// isStranger reports whether a file that was found rather than named, such as one in /tmp, belongs to somebody
+// whom the user did not choose to trust. Root reads any file, as a container does with a mounted checkout.
 func isStranger(owner, user int) bool {
 	return owner != user && owner != 0 && user != 0
 }
 
-// check validates every setting, and that the pair is whole and from one source.
+// check validates every setting. It also checks that the pair is whole, comes from one place, and does not go from the
+// environment to an address in a file that was only found.
 func (s settings) check() error {
 	for _, key := range keys() {
 		if s[key].text == "" {
@@ -153,25 +162,25 @@ func (s settings) check() error {
 		return fault.Usagef(hint, "half a pair: %s is given, but no api_token (%s)", id.where, APIToken.Variable())
 	case id.text == "" && secret.text != "":
 		return fault.Usagef(hint, "half a pair: %s is given, but no client_id (%s)", secret.where, ClientID.Variable())
-	case environment(id) != environment(secret):
+	case id.origin != secret.origin:
 		return fault.Usagef(hint, "a pair from two sources: %s and %s", id.where, secret.where)
+	case id.origin == environment && s[SupabaseURL].origin == foundFile:
+		return fault.Usagef("Set "+SupabaseURL.Variable()+" too; or name the file with --config or "+FileVariable+" if you trust it.",
+			"a pair from the environment is not sent to the address in a file that was only found (%s)", s[SupabaseURL].where)
 	}
 	return nil
 }
 
-func environment(s setting) bool { return strings.HasPrefix(s.source, "BABELON_") }
-
-// risks tells what could let others see the pair in the file.
+// risks returns a warning for each way in which others could see the pair in the file.
 func risks(path string, given settings) []string {
-	if environment(given[APIToken]) || given[APIToken].text == "" {
+	if given[APIToken].origin != namedFile && given[APIToken].origin != foundFile {
 		return nil
 	}
 	var warnings []string
-	info, err := os.Stat(path)
-	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+	if info, err := os.Stat(path); err == nil && credential.OthersCanRead(info) {
 		warnings = append(warnings, fmt.Sprintf("%s holds a secret and others can read it; run: chmod 600 %s", path, path))
 	}
-	if tracked(path) {
+	if git.Tracked(path) {
 		warnings = append(warnings, fmt.Sprintf("%s holds a secret and is tracked by git; run: git rm --cached %s, and revoke the token if it was pushed", path, path))
 	}
 	return warnings

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,6 +189,63 @@ func TestBad_configuration_is_a_usage_error_that_names_the_culprit_and_no_value(
 	}
 }
 
+func TestA_files_name_does_not_decide_where_its_values_come_from(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const path = "BABELON_ci.toml"
+	environment := map[string]string{}
+	from := config.Source{File: path, Getenv: func(name string) string { return environment[name] }}
+
+	write(t, path, url+pair)
+	if err := os.Chmod(path, 0o666); err != nil { //nolint:gosec // that is what is warned about
+		t.Fatal(err)
+	}
+	if c, err := config.Load(from); err != nil || len(c.Warnings) != 1 {
+		t.Errorf("a file that everybody can write: %+v, %v", c, err)
+	}
+
+	environment["BABELON_API_TOKEN"] = token
+	_, err := config.Load(from)
+	if want := "a pair from two sources: BABELON_ci.toml:2: client_id and BABELON_API_TOKEN"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestA_pair_from_the_environment_goes_to_no_address_that_was_only_found(t *testing.T) {
+	const elsewhere = "https://elsewhere.example.com"
+	pairOnly := map[string]string{"BABELON_CLIENT_ID": clientID, "BABELON_API_TOKEN": token}
+	with := func(name, value string) map[string]string {
+		all := maps.Clone(pairOnly)
+		all[name] = value
+		return all
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, config.FileName)
+	write(t, path, `supabase_url = "`+elsewhere+`"`)
+	from := config.Source{Dir: dir}
+	for name, test := range map[string]struct {
+		flags       config.Source
+		environment map[string]string
+		refused     bool
+	}{
+		"found":                      {from, pairOnly, true},
+		"found in a folder above":    {config.Source{Dir: filepath.Join(dir, "a", "b")}, pairOnly, true},
+		"in a variable":              {from, with("BABELON_SUPABASE_URL", elsewhere), false},
+		"by flag":                    {config.Source{Dir: dir, URL: elsewhere}, pairOnly, false},
+		"in a file named by flag":    {config.Source{Dir: dir, File: path}, pairOnly, false},
+		"in one named by a variable": {from, with(config.FileVariable, path), false},
+	} {
+		test.flags.Getenv = func(name string) string { return test.environment[name] }
+		c, err := config.Load(test.flags)
+		var f *fault.Error
+		switch {
+		case test.refused && (!errors.As(err, &f) || f.Kind != fault.Usage || !strings.Contains(err.Error(), path+":1") || !strings.Contains(f.Hint, "BABELON_SUPABASE_URL")):
+			t.Errorf("%s: got %+v, %v", name, c, err)
+		case !test.refused && (err != nil || c.URL != elsewhere || c.Pair.ClientID != clientID):
+			t.Errorf("%s: got %+v, %v", name, c, err)
+		}
+	}
+}
+
 func TestA_file_that_cannot_be_read_is_named(t *testing.T) {
 	dir := t.TempDir()
 	for name, path := range map[string]string{"missing": filepath.Join(dir, "nowhere.toml"), "a directory": dir} {
@@ -208,7 +266,7 @@ func TestLoopback_needs_no_TLS(t *testing.T) {
 }
 
 func TestA_file_that_others_can_read_is_warned_about_when_it_holds_a_secret(t *testing.T) {
-	for content, want := range map[string]int{url + pair: 1, url: 0} {
+	for content, want := range map[string]int{url + pair: 1, url: 0, url + "client_id = ''\napi_token = ''": 0, url + "client_id = ''": 0} {
 		path := filepath.Join(t.TempDir(), config.FileName)
 		write(t, path, content)
 		if err := os.Chmod(path, 0o640); err != nil { //nolint:gosec // that is what is warned about

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -18,18 +19,19 @@ import (
 // A setting is a value and where it came from.
 type setting struct {
 	text   string
-	source string // the file or variable
+	origin origin // decides; the other two are for people
+	source string // the file, variable or flag
 	where  string // the same with line and key, to begin an error message with
 }
 
-// settings are those that are given. Any of them may be malformed until it has been checked.
+// settings are the values that were given. Each may be malformed until it has been checked.
 type settings map[Key]setting
 
 // maxFileSize is far more than five settings with comments need.
 const maxFileSize = 64 << 10
 
 // readFile reads the settings of a file.
-func readFile(path string) (settings, error) {
+func readFile(path string, file origin) (settings, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fault.Usagef("", "%s: %w", path, reason(err))
@@ -42,12 +44,12 @@ func readFile(path string) (settings, error) {
 	if len(data) > maxFileSize {
 		return nil, fault.Usagef("", "%s: larger than %d KiB", path, maxFileSize>>10)
 	}
-	return parse(path, data)
+	return parse(path, file, data)
 }
 
-// parse reads TOML with the library's parser instead of its decoder: the decoder takes keys in any
-// case, so that one can be given twice unnoticed, and does not tell the line of a good one.
-func parse(path string, data []byte) (settings, error) {
+// parse reads TOML with the library's parser instead of its decoder. The decoder accepts keys in any case, so that
+// one could be given twice unnoticed, and does not tell which line a good key is on.
+func parse(path string, file origin, data []byte) (settings, error) {
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
 	if !utf8.Valid(data) {
 		return nil, fault.Usagef("", "%s: not UTF-8 text", path)
@@ -66,18 +68,19 @@ func parse(path string, data []byte) (settings, error) {
 		case given[name].where != "":
 			return nil, fault.Usagef("", "%s is given twice", where)
 		}
-		given[name] = setting{text: string(e.Value().Data), source: path, where: where}
+		given[name] = setting{text: string(e.Value().Data), origin: file, source: path, where: where}
 	}
 	var syntax *unstable.ParserError
 	if errors.As(p.Error(), &syntax) {
-		// The parser's own message may quote what it stumbled on, which may be a piece of the secret.
+		// The parser's own message may quote a piece of the secret.
 		line := p.Shape(p.Range(syntax.Highlight)).Start.Line
 		return nil, fault.Usagef("A line is a key, =, and its value in double quotes.", "%s:%d: not valid TOML", path, line)
 	}
+	maps.DeleteFunc(given, func(_ Key, s setting) bool { return s.text == "" })
 	return given, nil
 }
 
-// keyOf returns the key of an expression, also where it is a table or dotted, and where it stands.
+// keyOf returns the key of an expression, which may be a table or dotted, and its file and line.
 func keyOf(p *unstable.Parser, path string, e *unstable.Node) (name Key, where string) {
 	var parts []string
 	line := 0

@@ -48,12 +48,3 @@ func TestA_file_that_git_tracks_is_warned_about(t *testing.T) {
 		t.Errorf("after git add: %q", got)
 	}
 }
-
-func TestA_linked_work_tree_has_its_index_elsewhere(t *testing.T) {
-	root := t.TempDir()
-	write(t, filepath.Join(root, ".git"), "gitdir: ../main/.git/worktrees/linked\n")
-	got, gitDir, ok := config.WorkTree(root)
-	if want := filepath.Join(filepath.Dir(root), "main/.git/worktrees/linked"); !ok || got != root || gitDir != want {
-		t.Errorf("got %s, %s, %t", got, gitDir, ok)
-	}
-}

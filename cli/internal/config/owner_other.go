@@ -4,5 +4,5 @@ package config
 
 import "io/fs"
 
-// owner knows nobody here.
+// owner is unknown on this system.
 func owner(fs.FileInfo) (uid int, known bool) { return 0, false }

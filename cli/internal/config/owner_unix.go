@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// owner returns the user whom a file belongs to.
+// owner returns the user who owns a file.
 func owner(info fs.FileInfo) (uid int, known bool) {
 	stat, known := info.Sys().(*syscall.Stat_t)
 	if !known {

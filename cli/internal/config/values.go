@@ -8,7 +8,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
-// Values are settings to be written down. Empty ones are left out.
+// Values are settings to be written to a file or an environment. Empty ones are left out.
 type Values struct {
 	URL            string
 	PublishableKey string
@@ -17,8 +17,8 @@ type Values struct {
 	TenantID       string
 }
 
-// TOML returns a complete file with the values in the clear, or an error of kind fault.Usage if it
-// could not be read back.
+// TOML returns a complete file with the values in the clear. It returns an error of kind fault.Usage if the file could
+// not be read back.
 func (v Values) TOML() ([]byte, error) {
 	given := settings{}
 	var text strings.Builder
@@ -36,8 +36,8 @@ func (v Values) TOML() ([]byte, error) {
 	return []byte(text.String()), nil
 }
 
-// Env returns the values in the clear as KEY=value lines, which shells, .env files and $GITHUB_ENV
-// take alike: a checked value has nothing in it that would need quotes.
+// Env returns the values in the clear as KEY=value lines, for shells, .env files and $GITHUB_ENV. A checked value needs
+// no quotes.
 func (v Values) Env() string {
 	var text strings.Builder
 	for key, value := range v.all() {
@@ -46,7 +46,7 @@ func (v Values) Env() string {
 	return text.String()
 }
 
-// all yields the values that are there, in the order of keys.
+// all yields the values that are not empty, in the order of keys.
 func (v Values) all() func(yield func(Key, string) bool) {
 	values := map[Key]string{
 		SupabaseURL:    v.URL,

@@ -1,5 +1,5 @@
-// Package connect decides who acts, a token pair or a person who has signed in, and returns a client for
-// them. It is always one of the two, never both, and a note says which.
+// Package connect decides who acts, a token pair or a person who has signed in, and returns a client for them. It is
+// always one of the two, and a note says which.
 package connect
 
 import (
@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/babelon/babelon/cli/internal/account"
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/config"
 	"github.com/babelon/babelon/cli/internal/credential"
@@ -23,15 +24,15 @@ type Connector struct {
 	Transport http.RoundTripper
 }
 
-// A Caller is a client and what is known of who calls through it.
+// A Caller is a client with its caller.
 type Caller struct {
 	*client.Client
 	Config *config.Config
 	person bool
 }
 
-// Organization returns the organization to name in a call: the one given, or for a person the configured
-// one. A token has its own and names none.
+// Organization returns the organization to name in a call: the given one, or for a person the configured one. A token
+// has its own and names none.
 func (c *Caller) Organization(given string) (string, error) {
 	switch {
 	case given == "" && c.person:
@@ -42,7 +43,7 @@ func (c *Caller) Organization(given string) (string, error) {
 	return given, nil
 }
 
-// Config returns the configuration, and warns of what is unwise about it.
+// Config returns the configuration, after warnings about what is risky in it.
 func (c *Connector) Config() (*config.Config, error) {
 	loaded, err := config.Load(c.Source)
 	if err != nil {
@@ -54,7 +55,7 @@ func (c *Connector) Config() (*config.Config, error) {
 	return loaded, nil
 }
 
-// PersonFirst returns who manages: the person who is signed in, else the pair.
+// PersonFirst returns the caller for managing: the person who is signed in, else the pair.
 func (c *Connector) PersonFirst(ctx context.Context) (*Caller, error) {
 	loaded, err := c.Config()
 	if err != nil {
@@ -67,7 +68,17 @@ func (c *Connector) PersonFirst(ctx context.Context) (*Caller, error) {
 	return caller, explain(err)
 }
 
-// PairFirst returns who works: the pair, else the person who is signed in.
+// In returns the caller for managing an organization, and the organization to name in the call.
+func (c *Connector) In(ctx context.Context, given string) (*Caller, string, error) {
+	caller, err := c.PersonFirst(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	organization, err := caller.Organization(given)
+	return caller, organization, err
+}
+
+// PairFirst returns the caller for everything else: the pair, else the person who is signed in.
 func (c *Connector) PairFirst(ctx context.Context) (*Caller, error) {
 	loaded, err := c.Config()
 	if err != nil {
@@ -90,53 +101,41 @@ func explain(err error) error {
 
 func (c *Connector) pair(loaded *config.Config) *Caller {
 	c.IO.Notef("acting as token %s from %s", loaded.Pair.ClientID, loaded.PairSource)
-	return &Caller{Client: client.New(loaded, c.Transport).WithPair(*loaded.Pair, loaded.TenantID), Config: loaded}
+	return &Caller{Client: c.client(loaded).WithPair(*loaded.Pair, loaded.TenantID), Config: loaded}
 }
 
 func (c *Connector) person(ctx context.Context, loaded *config.Config) (*Caller, error) {
-	session, err := c.Session(ctx, loaded)
+	current, err := c.Session(ctx, loaded)
 	if err != nil {
 		return nil, err
 	}
-	c.IO.Notef("acting as %s, who is signed in", session.Email)
-	return &Caller{Client: client.New(loaded, c.Transport).WithSession(session.AccessToken), Config: loaded, person: true}, nil
+	c.IO.Notef("acting as %s, who is signed in", current.Email)
+	return &Caller{Client: c.client(loaded).WithSession(current.AccessToken), Config: loaded, person: true}, nil
 }
 
-// Session returns the session of who is signed in, refreshed where it is due, or credential.ErrNoSession.
+// Session returns the session of the person who is signed in, refreshed if it is due, or credential.ErrNoSession.
 func (c *Connector) Session(ctx context.Context, loaded *config.Config) (credential.Session, error) {
-	sessions, err := c.Sessions()
+	person, err := c.Person(loaded)
 	if err != nil {
 		return credential.Session{}, credential.ErrNoSession // there is no place where one could be
 	}
-	session, err := sessions.Load(loaded.URL)
-	if err != nil || !session.Due(c.IO.Now()) {
-		return session, err
-	}
-	unlock, err := sessions.Lock(ctx, loaded.URL)
-	if err != nil {
-		return session, err
-	}
-	defer unlock()
-	session, err = sessions.Load(loaded.URL) // somebody else may have refreshed it meanwhile
-	if err != nil || !session.Due(c.IO.Now()) {
-		return session, err
-	}
-	next, err := client.New(loaded, c.Transport).Refresh(ctx, session.RefreshToken)
-	var f *fault.Error
-	if errors.As(err, &f) && f.Kind == fault.Authentication {
-		return session, &fault.Error{Kind: fault.Authentication, Message: "the session has ended", Hint: "Run `babelon login`.", Err: err}
-	}
-	if err != nil {
-		return session, err
-	}
-	return next, sessions.Save(loaded.URL, next)
+	return person.Current(ctx)
 }
 
-// Sessions returns where sessions are kept: under the user's configuration directory.
-func (c *Connector) Sessions() (credential.Sessions, error) {
+// Person returns the person at this computer, who may be signed in to the project. Their session is kept under their
+// configuration directory.
+func (c *Connector) Person(loaded *config.Config) (*account.Person, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return credential.Sessions{}, fault.Usagef("Set HOME.", "there is no place to keep a session: %w", err)
+		return nil, fault.Usagef("Set HOME.", "there is no place to keep a session: %w", err)
 	}
-	return credential.Sessions{Dir: filepath.Join(dir, "babelon", "sessions")}, nil
+	return &account.Person{
+		Project: c.client(loaded),
+		Store:   account.File{Dir: filepath.Join(dir, "babelon", "sessions"), URL: loaded.URL},
+		Now:     c.IO.Now,
+	}, nil
+}
+
+func (c *Connector) client(loaded *config.Config) *client.Client {
+	return client.New(loaded, c.Transport, c.IO.Now)
 }

@@ -1,4 +1,5 @@
-// Package credential holds what a caller proves itself with: a token pair, or a person's session.
+// Package credential holds what a caller authenticates with, a token pair or a person's session, and knows what a
+// secret looks like.
 package credential
 
 import (
@@ -14,7 +15,7 @@ const (
 	clientIDDigits = 16
 	secretDigits   = 32
 
-	// sampleDigits begins the pair that the documentation shows: not hexadecimal, so that it can never be a real one.
+	// sampleDigits begins both halves of the pair in the documentation. It is not hexadecimal, so no real pair has it.
 	sampleDigits = "a1b2c3d4e5f6g7h8"
 )
 
@@ -24,7 +25,7 @@ type Pair struct {
 	Secret   Secret
 }
 
-// ErrSample is what checking a value of the documentation's samples returns.
+// ErrSample is returned for a value that was copied from the documentation.
 var ErrSample = errors.New("is the sample value; put your own in its place")
 
 // CheckClientID returns nil if text is a well-formed client ID. Its errors say what is wrong without quoting text.

@@ -45,13 +45,13 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText returns the redacted form; encoding/json uses it too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText takes text in as a secret; encoding/json uses it too.
+// UnmarshalText makes a secret of text; encoding/json uses it too.
 func (s *Secret) UnmarshalText(text []byte) error {
 	*s = NewSecret(string(text))
 	return nil
 }
 
-// Scrub replaces the secret wherever it occurs in text by its redacted form.
+// Scrub replaces every occurrence of the secret in text by its redacted form.
 func (s Secret) Scrub(text string) string {
 	if s.Reveal() == "" {
 		return text

@@ -1,4 +1,4 @@
-// Package fault holds the one error type that the command line explains to its user.
+// Package fault holds the error type that the command line explains to its user.
 package fault
 
 import (
@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// A Kind says what sort of thing went wrong. Its value is the exit code of the process.
+// A Kind is a kind of failure. Its value is the exit code of the process.
 type Kind int
 
 // The kinds of failure, as documented in the help text.

@@ -89,7 +89,7 @@ var columns = []column{
 	{"maker", "Made by", false, func(a, b row) int { return compareText(a.Maker(), b.Maker()) }},
 	{"created", "Created", true, func(a, b row) int { return a.CreatedAt.Compare(b.CreatedAt) }},
 	{"used", "Last used", true, func(a, b row) int { return timeOf(a.LastUsedAt).Compare(timeOf(b.LastUsedAt)) }},
-	{"state", "Status", false, func(a, b row) int { return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Note, b.Note)) }},
+	{"state", "Status", false, func(a, b row) int { return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Note(), b.Note())) }},
 }
 
 func compareText(a, b string) int { return cmp.Compare(strings.ToLower(a), strings.ToLower(b)) }
@@ -102,7 +102,6 @@ func timeOf(t *time.Time) time.Time { return *cmp.Or(t, &time.Time{}) }
 // A row is a token in the list.
 type row struct {
 	client.Token
-	Note string
 	Kept bool // it was revoked a moment ago, and stays in its place
 	Twin bool // another token has its name
 }
@@ -137,19 +136,18 @@ func (v *tokensView) fill(tokens []client.Token, keep string) {
 	}
 	inState, matching := 0, []row{}
 	for _, t := range tokens {
-		_, note, _ := strings.Cut(t.Status(), ", ")
-		line := row{Token: t, Note: note, Twin: named[strings.ToLower(t.Name)] > 1, Kept: t.State == "revoked" && t.ClientID == keep}
+		line := row{Token: t, Twin: named[strings.ToLower(t.Name)] > 1, Kept: t.State == client.Revoked && t.ClientID == keep}
 		v.ReadsCounted = t.UsageAsOf != nil
 		line.UsageAsOf = nil // it moves with every request and is not shown
 		v.all = append(v.all, line)
-		shown := v.State == "all" || t.State == cmp.Or(v.State, "active") || line.Kept
+		shown := v.State == "all" || t.State == cmp.Or(v.State, client.Active) || line.Kept
 		if shown {
 			inState++
 		}
 		if shown && v.matches(t) {
 			matching = append(matching, line)
 		}
-		if t.State == "revoked" && shown == (v.State == "all") && v.matches(t) {
+		if t.State == client.Revoked && shown == (v.State == "all") && v.matches(t) {
 			v.Revoked++
 		}
 	}
@@ -174,7 +172,7 @@ func (v *tokensView) sort(rows []row) {
 		}
 	}
 	gone := func(r row) int {
-		if v.Sort == "" && r.State != "active" && !r.Kept {
+		if v.Sort == "" && r.State != client.Active && !r.Kept {
 			return 1
 		}
 		return 0

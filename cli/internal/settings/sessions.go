@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/babelon/babelon/cli/internal/account"
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
@@ -211,34 +212,21 @@ func (s *Server) onCommandLine(ctx context.Context) (*person, error) {
 // withPassword returns the person who signed in with a password. A refresh token works once, so only one request at a
 // time refreshes the session, and it finishes even when its browser has gone away.
 func (s *Server) withPassword(session credential.Session) *person {
-	turn := make(chan struct{}, 1)
-	current := func(ctx context.Context) (credential.Session, error) {
-		select {
-		case turn <- struct{}{}:
-			defer func() { <-turn }()
-		case <-ctx.Done():
-			return session, ctx.Err()
-		}
-		if !session.Due(s.Now()) {
-			return session, nil
-		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxDuration)
-		defer cancel()
-		next, err := s.Client.Refresh(ctx, session.RefreshToken)
-		if err != nil {
-			return session, err
-		}
-		session = next
-		return session, nil
-	}
+	store := account.InMemory()
+	_ = store.Save(session) // into memory
+	who := account.Person{Project: s.Client, Store: store, Now: s.Now}
 	return &person{
-		email:   session.Email,
-		current: current,
-		signOut: func(ctx context.Context) {
-			if last, err := current(ctx); err == nil {
-				_ = s.Client.SignOut(ctx, last.AccessToken) // here it is over anyway
+		email: session.Email,
+		current: func(ctx context.Context) (credential.Session, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxDuration)
+			defer cancel()
+			now, err := who.Current(ctx)
+			if errors.Is(err, credential.ErrNoSession) { // signed out in another tab, a moment ago
+				return now, ended()
 			}
+			return now, err
 		},
+		signOut: func(ctx context.Context) { _ = who.SignOut(ctx) }, // here it is over anyway
 	}
 }
 

@@ -163,7 +163,7 @@ func newServer(t *testing.T, handler http.HandlerFunc) *Server {
 	t.Cleanup(project.Close)
 	loaded := &config.Config{URL: project.URL}
 	s, err := New(Options{
-		Config: loaded, Client: client.New(loaded, http.DefaultTransport), Now: func() time.Time { return start },
+		Config: loaded, Client: client.New(loaded, http.DefaultTransport, time.Now), Now: func() time.Time { return start },
 		Origin: &url.URL{Scheme: "http", Host: "127.0.0.1:80"}, Notef: t.Logf,
 	})
 	if err != nil {

@@ -46,16 +46,37 @@ func (s *IO) Print(text string) error {
 	return nil
 }
 
-// JSON writes a result as indented JSON.
-func (s *IO) JSON(result any) error {
-	text, err := json.MarshalIndent(result, "", "  ")
+// A Result is what a command found out. It has a form for each --output.
+type Result struct {
+	Value  any               // for json
+	Header []string          // for table
+	Rows   [][]string        // for table
+	Text   map[string]string // for the other formats, by their names
+	Secret bool              // it holds a secret
+}
+
+// Write writes a result in a format: json, table, or one that the result has as text.
+func (s *IO) Write(format string, r Result) error {
+	if out, ok := s.Out.(*os.File); ok && r.Secret {
+		if info, err := out.Stat(); err == nil && credential.OthersCanRead(info) {
+			s.Notef("warning: a secret goes to a file that others can read; run: chmod 600 on it, and umask 077 before the next time")
+		}
+	}
+	text, ok := r.Text[format]
+	switch {
+	case ok:
+		return s.Print(text)
+	case format != "json":
+		return s.Table(r.Header, r.Rows)
+	}
+	indented, err := json.MarshalIndent(r.Value, "", "  ")
 	if err != nil {
 		return err
 	}
-	return s.Print(string(text) + "\n")
+	return s.Print(string(indented) + "\n")
 }
 
-// Table writes rows: aligned under a header for a person; for a pipe as tab-separated values without one.
+// Table writes rows. A person gets them aligned under a header, a pipe gets tab-separated values without one.
 func (s *IO) Table(header []string, rows [][]string) error {
 	var text strings.Builder
 	if !s.IsTerminal {
@@ -80,8 +101,8 @@ func cleanAll(row []string) []string {
 	return cells
 }
 
-// Clean keeps what others wrote, such as names, from breaking a line, moving the cursor or turning the
-// direction of reading: what would is shown as a replacement character.
+// Clean makes text that others wrote, such as a name, safe to show: a character that would break the line, move the
+// cursor or turn the direction of reading becomes a replacement character.
 func Clean(text string) string {
 	const joiner = '\u200D' // within emoji
 	return strings.Map(func(r rune) rune {
@@ -92,7 +113,7 @@ func Clean(text string) string {
 	}, text)
 }
 
-// Time formats a time for a table: how long ago for a person, RFC 3339 for a pipe; nil as "never".
+// Time formats a time for a table. A person reads how long ago it was, or "never"; a pipe gets RFC 3339, or nothing.
 func (s *IO) Time(t *time.Time) string {
 	switch {
 	case t == nil && s.IsTerminal:
@@ -105,7 +126,7 @@ func (s *IO) Time(t *time.Time) string {
 	return Ago(s.Now(), *t)
 }
 
-// Ago says for a person how long ago a time was, and from a month on its date.
+// Ago returns how long ago a time was, in words. After a month it is the date.
 func Ago(now, t time.Time) string {
 	switch ago := now.Sub(t); {
 	case ago < time.Minute:
@@ -134,12 +155,14 @@ func (s *IO) SecretFromStdin(what string) (credential.Secret, error) {
 	return credential.NewSecret(line), nil
 }
 
-// Confirm asks a yes-or-no question and returns whether the answer was yes. instead is the hint where
-// nobody can answer.
-func (s *IO) Confirm(ctx context.Context, question, instead string) (bool, error) {
+// Confirm asks a yes-or-no question and returns an error unless the answer is yes: refused is what was then not done.
+// instead is the hint where there is nobody to answer.
+func (s *IO) Confirm(ctx context.Context, question, instead, refused string) error {
 	answer, err := s.Line(ctx, question+" [y/N]", instead)
-	answer = strings.ToLower(answer)
-	return answer == "y" || answer == "yes", err
+	if answer = strings.ToLower(answer); err != nil || answer == "y" || answer == "yes" {
+		return err
+	}
+	return &fault.Error{Kind: fault.Failure, Message: refused}
 }
 
 // Line asks for a line of text and returns it without the white space around it.
@@ -154,7 +177,7 @@ func (s *IO) Line(ctx context.Context, question, instead string) (string, error)
 // Secret asks for a secret, without showing what is typed.
 func (s *IO) Secret(ctx context.Context, question, instead string) (credential.Secret, error) {
 	answer, err := ask(ctx, instead, func(tty *os.File) (string, error) {
-		// Raw, so that nothing is echoed from before the question on: who is quick types ahead.
+		// Raw before the question is shown, because somebody quick types ahead.
 		before, err := term.MakeRaw(int(tty.Fd()))
 		if err != nil {
 			return "", err
@@ -165,8 +188,8 @@ func (s *IO) Secret(ctx context.Context, question, instead string) (credential.S
 	return credential.NewSecret(answer), err
 }
 
-// ask opens the terminal and reads an answer from it. An interrupt, or the end of input, ends it at once and
-// leaves the terminal as it was.
+// ask opens the terminal and reads an answer from it. An interrupt or the end of input ends it at once, and the
+// terminal is as it was before.
 func ask(ctx context.Context, instead string, read func(tty *os.File) (string, error)) (string, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {

@@ -1,5 +1,8 @@
-// Command cmd keeps a stack up for development, with its addresses and keys in .stack/env, until it is
-// interrupted.
+// Command cmd keeps a stack up for development until it is interrupted, and leaves nothing behind, however it ends.
+//
+//	.stack/up   exists from the start. The stack ends when this file goes. An interrupted make removes it, because the file is
+//	            make's target; make passes no SIGINT or SIGHUP on to the program that it waits for.
+//	.stack/env  holds the addresses and keys, once everything is ready.
 package main
 
 import (
@@ -9,12 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/babelon/babelon/tests/stack"
 )
@@ -25,7 +28,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := stack.UntilStopped()
 	err := run(ctx)
 	stop()
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -35,6 +38,26 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
+	dir := filepath.Join(stack.Root(), ".stack")
+	up, env := filepath.Join(dir, "up"), filepath.Join(dir, "env")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(up, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+		return err
+	}
+	// A stack that was started here since keeps its folder.
+	sweep, err := stack.AtExit(fmt.Sprintf(`case "$(cat "$0/up")" in %d|"") rm -rf "$0" ;; esac`, os.Getpid()), dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sweep()) }()
+	ctx, cancel := stack.CancelWhen(ctx, func() bool {
+		_, err := os.Stat(up)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	defer cancel()
+
 	project, err := stack.Start(ctx)
 	if err != nil {
 		return err
@@ -48,27 +71,17 @@ func run(ctx context.Context) (err error) {
 		return fmt.Errorf("creating an organization: %w", err)
 	}
 
-	file := filepath.Join(stack.Root(), ".stack", "env")
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
 	lines := append(project.Environ(),
 		"OWNER_EMAIL="+email, "OWNER_PASSWORD='"+password+"'", "ORGANIZATION_ID="+organization, "")
-	env := []byte(strings.Join(lines, "\n"))
-	if err := os.WriteFile(file, env, 0o600); err != nil {
+	if err := os.WriteFile(env, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		return err
 	}
-	defer func() {
-		if now, err := os.ReadFile(file); err == nil && bytes.Equal(now, env) { // and not of a stack started since
-			_ = os.RemoveAll(filepath.Dir(file))
-		}
-	}()
 	fmt.Printf("Ready at %s. In another shell: set -a; . .stack/env; set +a. Ctrl-C ends it and leaves nothing behind.\n", project.URL)
 	<-ctx.Done()
 	return nil
 }
 
-// createOrganization signs the owner up and makes an organization of theirs. Returns its id.
+// createOrganization signs the owner up and makes their organization. Returns its id.
 func createOrganization(ctx context.Context, project *stack.Stack) (string, error) {
 	owner, err := project.SignUp(ctx, email, password)
 	if err != nil {

@@ -19,7 +19,13 @@ func Yes(cmd *cobra.Command, target *bool) {
 	cmd.Flags().BoolVarP(target, "yes", "y", false, "do not ask")
 }
 
-// Choice adds a flag that takes one of some words; the first is what the help shows as its default.
+// Output adds --output, which names how a result is written. It is a table unless the command line says otherwise.
+func Output(cmd *cobra.Command, target *string) {
+	*target = "table"
+	Choice(cmd, target, "output", "format", "table", "json")
+}
+
+// Choice adds a flag that takes one of some words. Its default is what target holds.
 func Choice(cmd *cobra.Command, target *string, name, usage string, words ...string) {
 	cmd.Flags().Var(&choice{target, words}, name, usage+": "+strings.Join(words, ", "))
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))

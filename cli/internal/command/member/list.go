@@ -9,36 +9,31 @@ import (
 	"github.com/babelon/babelon/cli/internal/connect"
 )
 
+type listOptions struct{ organization, output string }
+
 func newList(c *connect.Connector) *cobra.Command {
-	var organization string
-	output := "table"
+	var o listOptions
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List members",
-		Long:    "Lists the members of the organization; without one named or configured, of all of yours.",
+		Long:    "Lists the members of the organization. Without one named or configured, it lists those of all your organizations.",
 		Example: "  babelon member list",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, organization, output) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, o) },
 	}
-	flags.Organization(cmd, &organization)
-	flags.Choice(cmd, &output, "output", "format", "table", "json")
+	flags.Organization(cmd, &o.organization)
+	flags.Output(cmd, &o.output)
 	return cmd
 }
 
-func list(ctx context.Context, c *connect.Connector, organization, output string) error {
-	caller, err := c.PersonFirst(ctx)
+func list(ctx context.Context, c *connect.Connector, o listOptions) error {
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
-		return err
-	}
-	if organization, err = caller.Organization(organization); err != nil {
 		return err
 	}
 	members, err := caller.Members(ctx, organization)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		return c.IO.JSON(members)
-	}
-	return table(c, members)
+	return c.IO.Write(o.output, result(c.IO, members, members...))
 }

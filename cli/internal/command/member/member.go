@@ -8,6 +8,7 @@ import (
 
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/term"
 )
 
 // New returns the command with its verbs.
@@ -16,16 +17,16 @@ func New(c *connect.Connector) *cobra.Command {
 		Use:   "member",
 		Short: "List, set and remove members of an organization",
 		Long: `Members have a role: viewers read, members write, admins manage members and tokens, owners manage owners.
-An organization keeps at least one owner.`,
+An organization always has at least one owner.`,
 	}
 	cmd.AddCommand(newList(c), newSet(c), newRemove(c))
 	return cmd
 }
 
-func table(c *connect.Connector, members []client.Member) error {
-	rows := make([][]string, len(members))
-	for i, m := range members {
-		rows[i] = []string{*cmp.Or(m.Email, new(string)), m.Role, c.IO.Time(&m.CreatedAt), m.UserID, m.OrganizationID}
+func result(io *term.IO, value any, members ...client.Member) term.Result {
+	r := term.Result{Value: value, Header: []string{"EMAIL", "ROLE", "SINCE", "USER ID", "ORGANIZATION ID"}}
+	for _, m := range members {
+		r.Rows = append(r.Rows, []string{*cmp.Or(m.Email, new(string)), m.Role, io.Time(&m.CreatedAt), m.UserID, m.OrganizationID})
 	}
-	return c.IO.Table([]string{"EMAIL", "ROLE", "SINCE", "USER ID", "ORGANIZATION ID"}, rows)
+	return r
 }

@@ -7,47 +7,45 @@ import (
 
 	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/connect"
-	"github.com/babelon/babelon/cli/internal/fault"
 )
 
+type removeOptions struct {
+	email, organization string
+	yes                 bool
+}
+
 func newRemove(c *connect.Connector) *cobra.Command {
-	var organization string
-	var yes bool
+	var o removeOptions
 	cmd := &cobra.Command{
 		Use:   "remove EMAIL",
 		Short: "Remove a member",
-		Long: `Removes somebody from the organization. The tokens they made are the organization's and stay; the token list
-shows that their maker is gone.`,
+		Long: `Removes somebody from the organization. The tokens that they made belong to the organization and stay; the token
+list shows that their maker is gone.`,
 		Example: "  babelon member remove grace@example.com",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return remove(cmd.Context(), c, organization, args[0], yes)
+			o.email = args[0]
+			return remove(cmd.Context(), c, o)
 		},
 	}
-	flags.Organization(cmd, &organization)
-	flags.Yes(cmd, &yes)
+	flags.Organization(cmd, &o.organization)
+	flags.Yes(cmd, &o.yes)
 	return cmd
 }
 
-func remove(ctx context.Context, c *connect.Connector, organization, email string, yes bool) error {
-	caller, err := c.PersonFirst(ctx)
+func remove(ctx context.Context, c *connect.Connector, o removeOptions) error {
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
 		return err
 	}
-	if organization, err = caller.Organization(organization); err != nil {
-		return err
-	}
-	if !yes {
-		if yes, err = c.IO.Confirm(ctx, "Remove "+email+" from the organization?", "Use --yes."); err != nil {
+	if !o.yes {
+		if err := c.IO.Confirm(ctx, "Remove "+o.email+" from the organization?", "Use --yes.", "not removed"); err != nil {
 			return err
 		}
-		if !yes {
-			return &fault.Error{Kind: fault.Failure, Message: "not removed"}
-		}
 	}
-	if err := caller.RemoveMember(ctx, organization, email); err != nil {
+	if err := caller.RemoveMember(ctx, organization, o.email); err != nil {
 		return err
 	}
-	c.IO.Notef("removed %s", email)
+	c.IO.Notef("removed %s", o.email)
 	return nil
 }

@@ -7,48 +7,43 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/connect"
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
+type setOptions struct{ email, role, organization, output string }
+
 func newSet(c *connect.Connector) *cobra.Command {
-	var organization string
-	output := "table"
+	var o setOptions
 	cmd := &cobra.Command{
 		Use:   "set EMAIL ROLE",
 		Short: "Add a member, or change a role",
-		Long: `Gives somebody who has signed up and confirmed the address a role in the organization: viewer, member, admin or owner.
-For admins; where an owner is concerned, for owners.`,
+		Long: `Gives somebody a role in the organization: viewer, member, admin or owner. They must have signed up and confirmed the
+address. Admins can do this; only owners can make or change an owner.`,
 		Example: "  babelon member set grace@example.com member",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return set(cmd.Context(), c, organization, args[0], args[1], output)
+			o.email, o.role = args[0], args[1]
+			return set(cmd.Context(), c, o)
 		},
 	}
-	flags.Organization(cmd, &organization)
-	flags.Choice(cmd, &output, "output", "format", "table", "json")
+	flags.Organization(cmd, &o.organization)
+	flags.Output(cmd, &o.output)
 	return cmd
 }
 
-func set(ctx context.Context, c *connect.Connector, organization, email, role, output string) error {
-	if roles := []string{"viewer", "member", "admin", "owner"}; !slices.Contains(roles, role) {
+func set(ctx context.Context, c *connect.Connector, o setOptions) error {
+	if roles := []string{"viewer", "member", "admin", "owner"}; !slices.Contains(roles, o.role) {
 		return fault.Usagef("", "ROLE must be one of %s", strings.Join(roles, ", "))
 	}
-	caller, err := c.PersonFirst(ctx)
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
 		return err
 	}
-	if organization, err = caller.Organization(organization); err != nil {
-		return err
-	}
-	member, err := caller.SetMember(ctx, organization, email, role)
+	member, err := caller.SetMember(ctx, organization, o.email, o.role)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		return c.IO.JSON(member)
-	}
-	return table(c, []client.Member{member})
+	return c.IO.Write(o.output, result(c.IO, member, member))
 }

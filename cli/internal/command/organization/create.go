@@ -5,36 +5,37 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/connect"
 )
 
+type createOptions struct{ name, output string }
+
 func newCreate(c *connect.Connector) *cobra.Command {
-	output := "table"
+	var o createOptions
 	cmd := &cobra.Command{
 		Use:     "create NAME",
 		Short:   "Create an organization",
-		Long:    "Creates an organization that you own. For people who have signed in; a token cannot.",
+		Long:    "Creates an organization that you own. It takes a person who has signed in; a token cannot do this.",
 		Example: "  babelon organization create Acme",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return create(cmd.Context(), c, args[0], output) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name = args[0]
+			return create(cmd.Context(), c, o)
+		},
 	}
-	flags.Choice(cmd, &output, "output", "format", "table", "json")
+	flags.Output(cmd, &o.output)
 	return cmd
 }
 
-func create(ctx context.Context, c *connect.Connector, name, output string) error {
+func create(ctx context.Context, c *connect.Connector, o createOptions) error {
 	caller, err := c.PersonFirst(ctx)
 	if err != nil {
 		return err
 	}
-	made, err := caller.CreateOrganization(ctx, name)
+	made, err := caller.CreateOrganization(ctx, o.name)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		return c.IO.JSON(made)
-	}
-	return table(c, []client.Organization{made})
+	return c.IO.Write(o.output, result(c.IO, made, made))
 }

@@ -1,31 +1,31 @@
 package organization
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
 
-	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/connect"
 )
 
+type listOptions struct{ output string }
+
 func newList(c *connect.Connector) *cobra.Command {
-	output := "table"
+	var o listOptions
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List your organizations",
-		Long:    "Lists the organizations that you, or the token, belong to, with the role there.",
+		Long:    "Lists the organizations that you, or the token, belong to, with the role in each.",
 		Example: "  babelon organization list",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, output) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, o) },
 	}
-	flags.Choice(cmd, &output, "output", "format", "table", "json")
+	flags.Output(cmd, &o.output)
 	return cmd
 }
 
-func list(ctx context.Context, c *connect.Connector, output string) error {
+func list(ctx context.Context, c *connect.Connector, o listOptions) error {
 	caller, err := c.PersonFirst(ctx)
 	if err != nil {
 		return err
@@ -34,16 +34,5 @@ func list(ctx context.Context, c *connect.Connector, output string) error {
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		return c.IO.JSON(organizations)
-	}
-	return table(c, organizations)
-}
-
-func table(c *connect.Connector, organizations []client.Organization) error {
-	rows := make([][]string, len(organizations))
-	for i, o := range organizations {
-		rows[i] = []string{o.Name, o.ID, *cmp.Or(o.Role, new(string)), c.IO.Time(&o.CreatedAt)}
-	}
-	return c.IO.Table([]string{"NAME", "ID", "YOUR ROLE", "CREATED"}, rows)
+	return c.IO.Write(o.output, result(c.IO, organizations, organizations...))
 }

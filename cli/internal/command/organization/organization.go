@@ -2,9 +2,13 @@
 package organization
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
+	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/term"
 )
 
 // New returns the command with its verbs.
@@ -12,8 +16,16 @@ func New(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "organization",
 		Short: "Create and list organizations",
-		Long:  "An organization, or tenant, has members and tokens. Whoever creates one owns it.",
+		Long:  "An organization, or tenant, has members and tokens. The person who creates it owns it.",
 	}
 	cmd.AddCommand(newCreate(c), newList(c))
 	return cmd
+}
+
+func result(io *term.IO, value any, organizations ...client.Organization) term.Result {
+	r := term.Result{Value: value, Header: []string{"NAME", "ID", "YOUR ROLE", "CREATED"}}
+	for _, o := range organizations {
+		r.Rows = append(r.Rows, []string{o.Name, o.ID, *cmp.Or(o.Role, new(string)), io.Time(&o.CreatedAt)})
+	}
+	return r
 }

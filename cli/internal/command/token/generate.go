@@ -13,6 +13,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/config"
 	"github.com/babelon/babelon/cli/internal/connect"
 	"github.com/babelon/babelon/cli/internal/fault"
+	"github.com/babelon/babelon/cli/internal/term"
 )
 
 type generateOptions struct {
@@ -25,9 +26,10 @@ func newGenerate(c *connect.Connector) *cobra.Command {
 		Use:     "generate NAME",
 		Aliases: []string{"create"},
 		Short:   "Generate a token",
-		Long: `Generates a token pair and prints it, this once: the secret cannot be shown again. On a terminal it is a table; in a
-pipe bare KEY=value lines, as a shell, an .env file or $GITHUB_ENV takes them. toml is a whole .babelon.toml;
-send it to another name first, since the shell empties a file before babelon can read its settings there.`,
+		Long: `Generates a token pair and prints it this once: the secret cannot be shown again. On a terminal it is a table. In a
+pipe it is bare KEY=value lines, as a shell, an .env file or $GITHUB_ENV takes them. toml is a whole .babelon.toml;
+send it to another name first, because the shell empties a file before babelon reads its settings there. A file that
+others can read is warned about.`,
 		Example: `  babelon token generate "CI/CD Pipeline"
   (umask 077; babelon token generate laptop --role viewer --output toml > laptop.toml)
   babelon token generate deploy >> "$GITHUB_ENV"`,
@@ -44,11 +46,7 @@ send it to another name first, since the shell empties a file before babelon can
 }
 
 func generate(ctx context.Context, c *connect.Connector, o generateOptions) error {
-	caller, err := c.PersonFirst(ctx)
-	if err != nil {
-		return err
-	}
-	organization, err := caller.Organization(o.organization)
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
 		return err
 	}
@@ -60,7 +58,17 @@ func generate(ctx context.Context, c *connect.Connector, o generateOptions) erro
 	if err != nil {
 		return err
 	}
-	if err := printPair(c, made, caller.Config, o.output); err != nil {
+	if o.output == "" {
+		o.output = "env"
+		if c.IO.IsTerminal {
+			o.output = "table"
+		}
+	}
+	result, err := pair(made, caller.Config)
+	if err == nil {
+		err = c.IO.Write(o.output, result)
+	}
+	if err != nil {
 		return &fault.Error{Kind: fault.Failure, Err: err,
 			Message: fmt.Sprintf("token %s was generated, but its secret could not be written and is lost: %v", made.ClientID, err),
 			Hint:    "Run `babelon token revoke " + made.ClientID + "`, and generate another."}
@@ -69,8 +77,8 @@ func generate(ctx context.Context, c *connect.Connector, o generateOptions) erro
 	return nil
 }
 
-// printPair is the one place where a secret is printed.
-func printPair(c *connect.Connector, made client.GeneratedToken, configured *config.Config, output string) error {
+// pair returns the new pair as a result. No other result has a secret in it.
+func pair(made client.GeneratedToken, configured *config.Config) (term.Result, error) {
 	values := config.Values{
 		URL:            configured.URL,
 		PublishableKey: configured.PublishableKey,
@@ -78,29 +86,16 @@ func printPair(c *connect.Connector, made client.GeneratedToken, configured *con
 		APIToken:       made.APIToken,
 		TenantID:       made.OrganizationID,
 	}
-	if output == "" {
-		output = "env"
-		if c.IO.IsTerminal {
-			output = "table"
-		}
-	}
-	switch output {
-	case "json":
-		return c.IO.JSON(map[string]any{
-			"client_id": made.ClientID, "api_token": made.APIToken.Reveal(), "name": made.Name, "role": made.Role,
+	file, err := values.TOML()
+	secret := made.APIToken.Reveal()
+	return term.Result{
+		Value: map[string]any{
+			"client_id": made.ClientID, "api_token": secret, "name": made.Name, "role": made.Role,
 			"organization_id": made.OrganizationID, "created_at": made.CreatedAt,
-		})
-	case "toml":
-		content, err := values.TOML()
-		if err != nil {
-			return err
-		}
-		return c.IO.Print(string(content))
-	case "env":
-		return c.IO.Print(values.Env())
-	default:
-		return c.IO.Table(
-			[]string{"NAME", "CLIENT ID", "API TOKEN", "ROLE"},
-			[][]string{{made.Name, made.ClientID, made.APIToken.Reveal(), made.Role}})
-	}
+		},
+		Header: []string{"NAME", "CLIENT ID", "API TOKEN", "ROLE"},
+		Rows:   [][]string{{made.Name, made.ClientID, secret, made.Role}},
+		Text:   map[string]string{"env": values.Env(), "toml": string(file)},
+		Secret: true,
+	}, err
 }

@@ -9,40 +9,35 @@ import (
 	"github.com/babelon/babelon/cli/internal/connect"
 )
 
+type listOptions struct{ organization, output string }
+
 func newList(c *connect.Connector) *cobra.Command {
-	var organization string
-	output := "table"
+	var o listOptions
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List tokens",
 		Long: `Lists the tokens of the organization, active ones first, newest first: name, client ID, role, created, last used and
-status. Piped, it is tab-separated values in that order, without a header and with RFC 3339 times.`,
+status. In a pipe these are tab-separated values in that order, without a header and with RFC 3339 times.`,
 		Example: "  babelon token list\n  babelon token list --output json",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, organization, output) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, o) },
 	}
-	flags.Organization(cmd, &organization)
-	flags.Choice(cmd, &output, "output", "format", "table", "json")
+	flags.Organization(cmd, &o.organization)
+	flags.Output(cmd, &o.output)
 	return cmd
 }
 
-func list(ctx context.Context, c *connect.Connector, organization, output string) error {
-	caller, err := c.PersonFirst(ctx)
+func list(ctx context.Context, c *connect.Connector, o listOptions) error {
+	caller, organization, err := c.In(ctx, o.organization)
 	if err != nil {
-		return err
-	}
-	if organization, err = caller.Organization(organization); err != nil {
 		return err
 	}
 	tokens, err := caller.Tokens(ctx, organization)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		return c.IO.JSON(tokens)
-	}
-	if len(tokens) > 0 && tokens[0].UsageAsOf == nil {
+	if len(tokens) > 0 && tokens[0].UsageAsOf == nil && o.output == "table" {
 		c.IO.Notef("note: this project counts read-write requests only; its operator can switch the usage journal on")
 	}
-	return table(c, tokens)
+	return c.IO.Write(o.output, result(c.IO, tokens, tokens...))
 }

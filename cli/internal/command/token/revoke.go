@@ -15,58 +15,59 @@ import (
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
+type revokeOptions struct {
+	clientID, output string
+	yes              bool
+}
+
 func newRevoke(c *connect.Connector) *cobra.Command {
-	var yes bool
-	output := "table"
+	var o revokeOptions
 	cmd := &cobra.Command{
 		Use:   "revoke CLIENT_ID",
 		Short: "Revoke a token",
-		Long: `Revokes a token, at once and for good: every request that starts from now on is refused. Asks first on a terminal.
+		Long: `Revokes a token at once and for good: every request that starts from now on is refused. On a terminal it asks first.
 A token that was revoked before stays as it is, and that is no error.`,
 		Example: "  babelon token revoke bbl_cid_0123456789abcdef\n  babelon token revoke bbl_cid_0123456789abcdef --yes",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return revoke(cmd.Context(), c, args[0], yes, output) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.clientID = args[0]
+			return revoke(cmd.Context(), c, o)
+		},
 	}
-	flags.Yes(cmd, &yes)
-	flags.Choice(cmd, &output, "output", "format", "table", "json")
+	flags.Yes(cmd, &o.yes)
+	flags.Output(cmd, &o.output)
 	return cmd
 }
 
-func revoke(ctx context.Context, c *connect.Connector, clientID string, yes bool, output string) error {
-	if err := credential.CheckClientID(clientID); err != nil {
+func revoke(ctx context.Context, c *connect.Connector, o revokeOptions) error {
+	if err := credential.CheckClientID(o.clientID); err != nil {
 		return fault.Usagef("`babelon token list` shows the client IDs.", "CLIENT_ID %w", err)
 	}
 	caller, err := c.PersonFirst(ctx)
 	if err != nil {
 		return err
 	}
-	known, err := find(ctx, caller, clientID)
+	known, err := find(ctx, caller, o.clientID)
 	if err != nil {
 		return err
 	}
-	if known.RevokedAt != nil {
+	if known.State == client.Revoked {
 		c.IO.Notef("%q was revoked already", known.Name)
-	} else if !yes {
-		yes, err := c.IO.Confirm(ctx, fmt.Sprintf("Revoke %s (%s)? It stops at once and for good.", cmp.Or(known.Name, "the token"), clientID), "Use --yes.")
-		if err != nil {
+	} else if !o.yes {
+		question := fmt.Sprintf("Revoke %s (%s)? It stops at once and for good.", cmp.Or(known.Name, "the token"), o.clientID)
+		if err := c.IO.Confirm(ctx, question, "Use --yes.", "not revoked"); err != nil {
 			return err
 		}
-		if !yes {
-			return &fault.Error{Kind: fault.Failure, Message: "not revoked"}
-		}
 	}
-	revoked, err := caller.RevokeToken(ctx, clientID)
+	revoked, err := caller.RevokeToken(ctx, o.clientID)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		return c.IO.JSON(revoked)
-	}
-	return table(c, []client.Token{revoked})
+	return c.IO.Write(o.output, result(c.IO, revoked, revoked))
 }
 
-// find returns what the list says of the token. It is empty where the list does not have it or is refused:
-// the token can be one of another organization than the configured one.
+// find returns the token as the list shows it. It is empty where the list is refused or does not have it, because the
+// token may belong to another organization than the configured one.
 func find(ctx context.Context, caller *connect.Caller, clientID string) (client.Token, error) {
 	organization, err := caller.Organization("")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/term"
 )
 
 // New returns the command with its verbs.
@@ -13,17 +14,17 @@ func New(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Generate, list and revoke tokens",
-		Long: `A token belongs to one organization and has a role in it: a viewer's reads, and its transactions are read-only; a
-member's writes; an admin's manages tokens too. Admins and owners generate and revoke, everybody lists.`,
+		Long: `A token belongs to one organization and has a role in it. A viewer's token reads, and its transactions are read-only;
+a member's also writes; an admin's also manages tokens. Admins and owners generate and revoke, everybody lists.`,
 	}
 	cmd.AddCommand(newGenerate(c), newList(c), newRevoke(c))
 	return cmd
 }
 
-func table(c *connect.Connector, tokens []client.Token) error {
-	rows := make([][]string, len(tokens))
-	for i, t := range tokens {
-		rows[i] = []string{t.Name, t.ClientID, t.Role, c.IO.Time(&t.CreatedAt), c.IO.Time(t.LastUsedAt), t.Status()}
+func result(io *term.IO, value any, tokens ...client.Token) term.Result {
+	r := term.Result{Value: value, Header: []string{"NAME", "CLIENT ID", "ROLE", "CREATED", "LAST USED", "STATUS"}}
+	for _, t := range tokens {
+		r.Rows = append(r.Rows, []string{t.Name, t.ClientID, t.Role, io.Time(&t.CreatedAt), io.Time(t.LastUsedAt), t.Status()})
 	}
-	return c.IO.Table([]string{"NAME", "CLIENT ID", "ROLE", "CREATED", "LAST USED", "STATUS"}, rows)
+	return r
 }
