@@ -158,8 +158,6 @@ func TestSettings_typing_filters_the_list_and_a_refresh_keeps_the_filter(t *test
 	w.until("!document.getElementById('q').checkVisibility()")
 }
 
-func (w *window) address() string { w.t.Helper(); return look[string](w, "location.href") }
-
 func TestSettings_where_the_journal_is_off_the_page_says_that_reads_are_not_counted(t *testing.T) {
 	organization := newOrganization(t)
 	token := generate(t, organization, "viewer")

@@ -26,11 +26,11 @@ type tokensView struct {
 
 	Notice       string // what has just happened
 	Problem      string // why there is no list
-	selection           // what the address asks for
+	selection           // from the address
 	Rows         []row  // those of this page
 	First        int    // how many are on the pages before
 	Total, Pages int
-	Revoked      int  // revoked tokens that match and are hidden, or that can be hidden
+	Revoked      int  // how many revoked tokens the page offers to show or to hide
 	CanSearch    bool // there is enough to search
 	ReadsCounted bool // requests that only read are counted
 	Dialog       *dialog
@@ -132,7 +132,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, visitor *session, 
 	return s.render(w, code, "tokens", view)
 }
 
-// look returns what the page shows. It asks for both lists at the same time, and returns the one that it got.
+// look asks for both lists of the page at the same time. If it fails, it still returns the list that it got.
 func (s *Server) look(ctx context.Context, p *person, organization string) (organizations []client.Organization, tokens []client.Token, err error) {
 	as, err := s.as(ctx, p)
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, visitor *sessi
 	if err != nil {
 		panic("a token that the client checked does not fit a file")
 	}
-	// Whether or not the list behind the dialog can be had, the secret is shown.
+	// The secret is shown even if the list behind the dialog is missing.
 	err = s.show(w, r, visitor, http.StatusOK, &dialog{Kind: "made", Made: made, Snippets: snippets})
 	if err == nil && r.Context().Err() == nil {
 		visitor.spent[form.RequestID] = made.ClientID
@@ -252,7 +252,7 @@ func revokeDialog(clientID, problem string) *dialog {
 	return &dialog{Kind: "revoke", Token: row{Token: client.Token{ClientID: clientID}}, Problem: problem}
 }
 
-// backToList redirects to the list that the browser comes from, with a token to say something about.
+// backToList redirects to the list, where the notice is about a token.
 func (s *Server) backToList(w http.ResponseWriter, r *http.Request, what, clientID string) {
 	query := selected(r.URL.Query()).values()
 	query.Set(what, clientID)

@@ -71,7 +71,7 @@ async function refresh() {
   }
 }
 
-// tick brings the times up to date that the server said some time ago. It says them as term.Ago does.
+// tick brings the times on the page up to date. It words them as term.Ago does.
 function tick(now) {
   for (const time of document.querySelectorAll('time.ago')) {
     const minutes = Math.floor((now - new Date(time.dateTime)) / 60_000);
@@ -102,7 +102,7 @@ function show(page) {
   dialog.replaceChildren(...page.getElementById('dialog').childNodes);
   modal();
   const made = document.getElementById('made-id');
-  if (made) remember('made', made.textContent); // so that a reload says what has become of the secret
+  if (made) remember('made', made.textContent); // so that the page says after a reload that the secret is gone
   stored = false;
 }
 
@@ -168,9 +168,15 @@ function problem(form, text) {
   form.querySelector('[role=alert]').textContent = text;
 }
 
-// leave closes the dialog. What was in it goes first: the close event comes late.
-function leave() {
+// forget removes what was in the dialog, and the dialog from the address.
+function forget() {
   dialog.replaceChildren();
+  remember('made');
+}
+
+// leave closes the dialog. It does not wait for the close event, which comes late.
+function leave() {
+  forget();
   dialog.close();
 }
 
@@ -185,14 +191,13 @@ dialog.addEventListener('cancel', (event) => {
 });
 
 dialog.addEventListener('close', () => {
-  dialog.replaceChildren(); // where the browser closed it
-  remember('made');
+  forget(); // where the browser closed it
   const back = document.getElementById(opener) ?? document.getElementById('generate') ?? document.getElementById('heading');
   if (back.matches('tr')) back.tabIndex = -1;
   back.focus({ preventScroll: true });
 });
 
-// However the secret is copied. Its own buttons use the clipboard without this event.
+// The user copies by hand. The buttons do not cause this event.
 dialog.addEventListener('copy', () => { stored = true; });
 
 dialog.addEventListener('submit', (event) => {
@@ -212,7 +217,7 @@ document.addEventListener('click', (event) => {
   event.preventDefault();
 });
 
-// swap goes on to another part of the list. The last one that is asked for wins.
+// swap shows another part of the list. The last click wins.
 async function swap(address) {
   history.replaceState(null, '', address);
   const asked = here();
@@ -229,15 +234,15 @@ async function swap(address) {
 
 async function copy(button) {
   const source = document.getElementById(button.dataset.copy);
-  // While a dialog is open, nothing outside of it is seen or read out.
+  // While a dialog is open, nothing outside it is seen or read out.
   const region = document.getElementById(dialog.open ? 'copied-made' : 'copied');
-  region.textContent = ''; // so that the same is said again
+  region.textContent = ''; // so that screen readers say the same words again
   try {
     await navigator.clipboard.writeText(source.textContent);
     stored ||= source.id !== 'made-id' && dialog.contains(source);
     button.classList.add('done');
     setTimeout(() => button.classList.remove('done'), 2000);
-    region.className = 'sr'; // others see the button
+    region.className = 'sr'; // the button shows it
     notify('Copied', region);
   } catch {
     getSelection().selectAllChildren(source);
@@ -278,7 +283,7 @@ function select(tab) {
   tab.focus();
 }
 
-// The search follows the typing, and the other fields of its form.
+// The list follows the fields of the search form.
 let typing;
 
 search?.addEventListener('input', () => {
@@ -296,7 +301,7 @@ function find() {
   swap(filled.length ? `${path}?${new URLSearchParams(filled)}` : path);
 }
 
-// Some browsers keep a page that is left for the back button, secrets and all.
+// Some browsers keep a page for the back button, with its secrets.
 addEventListener('pagehide', () => {
   if (dialog.open) dialog.replaceChildren();
 });
