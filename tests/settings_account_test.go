@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// ofTheirOwn makes somebody who owns an organization, and returns both.
+// ofTheirOwn returns a new person and the organization that they own.
 func ofTheirOwn(t *testing.T) (who, organization string) {
 	t.Helper()
 	who = newPerson(t)
@@ -66,7 +66,7 @@ func TestSettings_a_session_that_was_ended_leads_to_signing_in(t *testing.T) {
 		w.click("dialog button.primary")
 		w.until("location.pathname.endsWith('/sign-in')")
 		w.shows("Your session has ended. Sign in again.")
-		// And not only for this once.
+		// The page keeps no session.
 		w.open(server.tokens(organization))
 		w.until("location.pathname.endsWith('/sign-in')")
 		w.enter("#email", people[who].Email)

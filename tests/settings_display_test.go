@@ -39,7 +39,7 @@ func TestSettings_each_copy_button_copies_exactly_what_it_stands_by(t *testing.T
 		if got[id] = pasted(); got[id] != want {
 			t.Errorf("%s is %q and copied as %q", id, secretPattern.ReplaceAllString(want, "SECRET"), secretPattern.ReplaceAllString(got[id], "SECRET"))
 		}
-		// It is said where a screen reader is: nothing outside of an open dialog is read out.
+		// Screen readers read nothing outside an open dialog.
 		w.until("document.querySelector('dialog:modal #copied-made').textContent == 'Copied'")
 	}
 	pair{ClientID: got["made-id"], APIToken: got["made-secret"]}.caller().rpc(t, "whoami", args{}).want(t, 200, "")
@@ -73,7 +73,7 @@ func TestSettings_where_the_clipboard_is_refused_the_text_is_selected_and_the_pa
 		t.Helper()
 		w.click(button)
 		w.until("document.querySelector(" + quote(region) + ").textContent.startsWith('Selected. Press Ctrl+C')")
-		w.until("document.querySelector(" + quote(region) + ").getBoundingClientRect().height > 20") // and not only for a screen reader
+		w.until("document.querySelector(" + quote(region) + ").getBoundingClientRect().height > 20") // visible to everybody
 		w.until("document.querySelector(" + quote(region) + ").getBoundingClientRect().bottom <= innerHeight")
 		w.until("!document.querySelector(" + quote(button) + ").classList.contains('done')")
 		w.edit("copy")
@@ -124,14 +124,14 @@ func TestSettings_typing_filters_the_list_and_a_refresh_keeps_the_filter(t *test
 	w.press(kb.Backspace, kb.Enter) // which sends nothing
 	shown(2, plan, apply)
 
-	// What comes meanwhile is shown where it matches, and only then.
+	// New tokens appear only if they match.
 	third, other := named(t, organization, "terraform destroy"), named(t, organization, "Another job")
 	look[bool](w, "dispatchEvent(new Event('focus'))")
 	shown(3, plan, apply, third)
 	w.until("!document.getElementById(" + quote(other.ClientID) + ")")
 	w.until("document.activeElement.id == 'q' && document.activeElement.value == ' TERRA'")
 
-	// By client ID, or a part of it.
+	// Part of a client ID is found, too, and a reload keeps the search.
 	empty := func() {
 		t.Helper()
 		look[bool](w, "document.getElementById('q').select() || true")
@@ -145,7 +145,7 @@ func TestSettings_typing_filters_the_list_and_a_refresh_keeps_the_filter(t *test
 	shown(1, last)
 	w.until("document.getElementById('q').value == " + quote(last.ClientID[4:]))
 
-	// Where few enough are left to need no search, the box stays while it hides any.
+	// With few tokens left, the box stays while it hides any.
 	for _, gone := range []pair{plan, apply, third} {
 		revoke(t, gone)
 	}
@@ -203,7 +203,7 @@ func TestSettings_forced_colors_and_reduced_motion_are_respected(t *testing.T) {
 			if bare != "" {
 				t.Errorf("%s, %s: without a border:\n%s", state, scheme, bare)
 			}
-			// As far as Tab gets.
+			// Everything that Tab reaches shows the focus.
 			seen := map[string]bool{}
 			for range 60 {
 				w.press(kb.Tab)

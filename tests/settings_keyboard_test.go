@@ -45,7 +45,7 @@ func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
 	w.press(kb.Escape)
 	w.until("!dialog.open && !dialog.hasChildNodes() && document.activeElement.id == 'generate'")
 
-	// The careful answer has the focus; Escape returns to the button.
+	// Cancel has the focus; Escape returns to the button.
 	w.tabTo("#revoke-" + token.ClientID)
 	w.press(kb.Enter)
 	w.until("dialog.open && document.activeElement.textContent == 'Cancel'")

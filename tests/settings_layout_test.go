@@ -7,14 +7,14 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 )
 
-// fonts are as different in width as the machine has them; the last one also for what is in a fixed width.
+// fonts differ in width as much as the fonts of a machine with only DejaVu can.
 var fonts = map[string]string{
 	"sans, wide": "--mono: 'DejaVu Sans Mono'; font-family: 'DejaVu Sans'",
 	"serif":      "--mono: 'DejaVu Serif'; font-family: 'DejaVu Serif'",
 	"mono":       "--mono: monospace; font-family: 'DejaVu Sans Mono', monospace",
 }
 
-// long makes an organization whose every text is as long as it may be, with breaks and without.
+// long makes an organization whose tokens have names of the greatest length, with spaces and without.
 func long(t *testing.T) string {
 	t.Helper()
 	organization := newOrganization(t)

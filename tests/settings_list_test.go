@@ -41,7 +41,7 @@ var (
 	timePattern = regexp.MustCompile(`datetime="([^"]*)"`)
 )
 
-// rows returns the cells of the list in an answer, by class; times as they are to be compared.
+// rows returns the list in a page, each row as its cells by class. Times are in a form that can be compared.
 func (a answer) rows() []map[string]string {
 	var rows []map[string]string
 	for _, row := range rowPattern.FindAllStringSubmatch(string(a.body), -1) {
@@ -62,7 +62,7 @@ var (
 	linkPattern = regexp.MustCompile(`<a [^>]*href="([^"]*)"[^>]*>([^<]*)</a>`)
 )
 
-// link returns the address that a link of the page leads to, or "".
+// link returns the address of the page's link with this text, or "".
 func (v *visitor) link(a answer, text string) string {
 	for _, link := range linkPattern.FindAllStringSubmatch(string(a.body), -1) {
 		if link[2] == text {
@@ -123,7 +123,7 @@ func TestSettings_a_thousand_tokens_come_in_pages_of_50_that_are_sorted_and_filt
 		t.Errorf("the page after the last has %d rows", len(last))
 	}
 
-	// By every column, both ways, over all pages.
+	// Every column sorts, in both directions, over all pages.
 	rank := map[string]string{"viewer": "0", "member": "1", "admin": "2"}
 	for key, cell := range map[string]func(map[string]string) string{
 		"name":    func(r map[string]string) string { return strings.ToLower(r["of-name"]) },
@@ -203,7 +203,7 @@ func TestSettings_a_poll_costs_little_while_nothing_changes(t *testing.T) {
 		t.Errorf("a revocation changes nothing: %d", a.status)
 	}
 
-	// So does the browser ask.
+	// The browser asks in the same way.
 	w := newBrowser(t).window()
 	w.signIn(server, "owner", organization)
 	cost := func() int {
@@ -253,7 +253,7 @@ func TestSettings_times_go_on_in_a_page_that_stays_open(t *testing.T) {
 	if fmt.Sprint(both[0]) != fmt.Sprint(both[1]) || len(both[0]) != 9 || !slices.Contains(both[0], "48 h ago") && !slices.Contains(both[0], "47 h ago") {
 		t.Errorf("the server says %q, and the script %q", both[0], both[1])
 	}
-	// And later the script says how much later it is.
+	// Later the script counts on.
 	later := look[[]string](w, "(() => { tick(new Date(Date.now() + 3 * 60 * 60 * 1000)); return "+texts+" })()")
 	if !slices.Contains(later, "3 h ago") || !slices.Contains(later, "4 h ago") || slices.Contains(later, "just now") {
 		t.Errorf("three hours later: %q", later)
@@ -290,7 +290,7 @@ func TestSettings_the_whole_list_is_searched_sorted_and_paged_with_and_without_s
 		w.reload()
 		first("job 0056")
 
-		// One way and the other, from the first page on.
+		// A sorted list begins on its first page.
 		w.click("#sort-name")
 		first("job 0001")
 		w.until("document.querySelector('[aria-sort=ascending] a').id == 'sort-name'")
@@ -298,7 +298,7 @@ func TestSettings_the_whole_list_is_searched_sorted_and_paged_with_and_without_s
 		first("job 0999")
 		w.until("document.querySelector('[aria-sort=descending] a').id == 'sort-name' && !document.querySelector('[aria-sort=ascending]')")
 
-		// What is on another page is found.
+		// The search finds tokens of other pages.
 		w.click("#q")
 		w.press("0123")
 		if !scripts {
@@ -314,7 +314,7 @@ func TestSettings_the_whole_list_is_searched_sorted_and_paged_with_and_without_s
 		w.until("[...document.querySelectorAll('tbody .of-role')].every(e => e.textContent == 'admin')")
 		choose("state", "revoked")
 		w.until("document.querySelectorAll('tr.active').length == 0 && document.querySelectorAll('tr.revoked').length > 0")
-		// What was chosen stays when a dialog opens and closes.
+		// The selection stays when a dialog opens and closes.
 		w.until("location.search.includes('role=admin')")
 		chosen := look[string](w, "location.search")
 		w.click("#generate")
@@ -359,7 +359,7 @@ func TestSettings_two_tokens_of_one_name_are_told_apart(t *testing.T) {
 	w.click("dialog button.danger")
 	w.until("!dialog.open")
 
-	// It is on show, so there is nothing to show.
+	// The page does not offer to show what it shows.
 	w.until("document.getElementById(" + quote(first.ClientID) + ")")
 	if look[bool](w, "Boolean(document.getElementById('revoked'))") {
 		t.Error("the page offers to show a token that it shows")

@@ -20,7 +20,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
-// Time and chance: what cannot be waited for in a browser. The page itself is tested there, in /tests.
+// Time and chance, which no test in a browser can wait for. /tests has those of the page itself.
 
 var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
@@ -156,7 +156,7 @@ func TestThe_launch_key_works_once(t *testing.T) {
 	}
 }
 
-// newServer returns one whose project answers with handler.
+// newServer returns a server whose project answers with handler.
 func newServer(t *testing.T, handler http.HandlerFunc) *Server {
 	t.Helper()
 	project := httptest.NewServer(handler)
@@ -195,11 +195,11 @@ func TestA_refresh_token_is_used_once_however_many_requests_find_the_session_due
 		t.Errorf("%d refreshes", refreshes.Load())
 	}
 
-	// Who goes away meanwhile does not lose it for the others.
+	// A request that goes away does not lose the refresh for the others.
 	refreshes.Store(0)
 	p = s.withPassword(credential.Session{AccessToken: credential.NewSecret("first"), RefreshToken: credential.NewSecret("r1"), ExpiresAt: start})
 	cancel()
-	for range 50 { // it is a matter of chance whether a turn is taken at all
+	for range 50 { // chance decides whether one refreshes at all
 		_, _ = p.current(gone)
 	}
 	if now, err := p.current(t.Context()); err != nil || now.AccessToken.Reveal() != "second" || refreshes.Load() != 1 {
