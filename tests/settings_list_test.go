@@ -275,7 +275,7 @@ func TestSettings_the_whole_list_is_searched_sorted_and_paged_with_and_without_s
 		choose := func(field, value string) {
 			t.Helper()
 			look[bool](w, "document.getElementById("+quote(field)+").focus() || true")
-			w.press(map[string]string{"all": "Active a", "revoked": "Rev", "admin": "Adm", "": "A"}[value])
+			w.press(map[string]string{"all": "Any", "revoked": "Rev", "admin": "Adm", "": "A"}[value])
 			w.until("document.getElementById(" + quote(field) + ").value == " + quote(value))
 			if !scripts {
 				w.click("#search button")
