@@ -13,13 +13,14 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select char_length(name) between 1 and 100
-     -- No control and no format characters, but the two joiners that some scripts and emoji are written with.
-     and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D]'
+     -- No control and no format characters, but the two joiners that some scripts and emoji are written with. And what this
+     -- server's ICU does not know yet only where Unicode keeps the room for emoji and for ideographs.
+     and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D\U0001F000-\U0001FAFF\U0001FC00-\U0001FFFD\U00020000-\U0002FFFD\U00030000-\U0003FFFD]'
      and name !~ '[\u0001-\u001F\u007F-\u009F\u2028\u2029]'
-     -- Something to see: a letter that is no filler, a digit, punctuation, or a symbol; marks alone do not count.
+     -- Something to see: a letter that is no filler, a digit, punctuation, or a common symbol; marks alone do not count.
      and (regexp_replace(name, '[\u115F\u1160\u3164\uFFA0]', '', 'g') collate "und-x-icu" ~ '[[:alnum:][:punct:]]'
-          or name ~ '[$+<=>^`|~\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\U0001F000-\U0001FAFF]')
-     and lower(regexp_replace(normalize(name, NFKC), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
+          or name ~ '[$+<=>^`|~\u00A2-\u00BE\u00D7\u00F7\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\u3007\u3200-\u33FF\U0001F000-\U0001FAFF\U0001FC00-\U0003FFFD]')
+     and lower(regexp_replace(normalize(name, NFKD), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
 create table babelon_private.organizations (

@@ -11,10 +11,11 @@ begin
     select u.email
       from auth.users u
      where u.id = member_id
-       and (babelon_private.caller_kind() = 'service'
-            or exists (select from babelon_private.memberships m
-                        where m.user_id = member_id
-                          and m.organization_id = any (array(select babelon.tenant_ids())))));
+       -- In this order, so that the service role, too, is refused beside a pair that nobody has verified.
+       and (exists (select from babelon_private.memberships m
+                     where m.user_id = member_id
+                       and m.organization_id = any (array(select babelon.tenant_ids())))
+            or babelon_private.caller_kind() = 'service'));
 end
 $$;
 
@@ -63,7 +64,7 @@ $$;
 -- Tokens and the service role have no session, and pass.
 create function babelon_private.require_current_session()
 returns void
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -75,11 +76,13 @@ begin
     return;
   end if;
 
-  current := exists (
-    select from auth.users u
-     where u.id = person
-       and u.deleted_at is null
-       and (u.banned_until is null or u.banned_until <= now()));
+  -- Locked, so that the account stays until the change is made. Deleting it locks it first too, so neither waits for the other.
+  perform from auth.users u
+    where u.id = person
+      and u.deleted_at is null
+      and (u.banned_until is null or u.banned_until <= now())
+      for key share;
+  current := found;
   -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
   if session_id is not null and to_regclass('auth.sessions') is not null then
     current := current and exists (
@@ -103,7 +106,7 @@ $$;
 
 create function babelon_private.require_person()
 returns uuid
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -119,17 +122,16 @@ begin
 end
 $$;
 
--- The guard of everything that changes something in an organization.
+-- The guard of everything that changes something in an organization. The session comes first: somebody whose account is
+-- gone is told so, and not that the organization is.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  organization constant uuid := babelon_private.require_role(organization_id, minimum_role);
 begin
   perform babelon_private.require_current_session();
-  return organization;
+  return babelon_private.require_role(organization_id, minimum_role);
 end
 $$;
 
@@ -147,12 +149,8 @@ declare
 begin
   perform babelon_private.require_name(name);
 
-  begin
-    insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
-    insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
-  exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
-  end;
+  insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
+  insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
 
   select * into made from babelon.organizations o where o.id = new_id;
   return made;
@@ -174,6 +172,9 @@ begin
   perform babelon_private.require_name(name);
 
   update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+  if not found then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
+  end if;
 
   select * into renamed from babelon.organizations o where o.id = organization;
   return renamed;
@@ -188,8 +189,13 @@ as $$
 declare
   organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
 begin
+  -- As in authorize_member_change: the caller may have been demoted while waiting.
+  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  perform babelon_private.require_role(organization, 'owner');
+
   delete from babelon_private.organizations o where o.id = organization;
-exception when foreign_key_violation then
+  set constraints all immediate;  -- what the project defers to the commit, too
+exception when foreign_key_violation or restrict_violation then  -- the second from PostgreSQL 18 on
   perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
     'Delete that first; or let the project''s operator do it.');
 end
@@ -266,8 +272,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   caller   constant uuid := babelon_private.caller_user_id();
-  -- Everybody can leave.
-  leaving  constant boolean := new_role is null and (user_id = caller or exists (
+  -- Everybody can leave. To leave, one's own email means oneself, whoever else has it.
+  leaving  constant boolean := new_role is null and num_nonnulls(email, user_id) = 1 and (user_id = caller or exists (
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
 begin
@@ -276,7 +282,7 @@ begin
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
       'A member added by a leaked token would outlive its revocation. Sign in.');
   end if;
-  person := babelon_private.find_person(email, user_id, organization);
+  person := case when leaving then caller else babelon_private.find_person(email, user_id, organization) end;
   if person is null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
@@ -284,7 +290,7 @@ begin
   -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
   update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
-  perform babelon_private.require_role(organization, case when leaving and person = caller then 'viewer' else 'admin' end::babelon.member_role);
+  perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role
     from babelon_private.memberships m

@@ -83,7 +83,7 @@ begin
     returning t.client_id, t.name, t.role, t.organization_id, t.created_at
          into made.client_id, made.name, made.role, made.organization_id, made.created_at;
   exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or your account has just been deleted');
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
   end;
   if made.client_id is null then
     perform babelon_private.raise_error('BBL_CONFLICT', 'request_id was used for another token', 'Send a new request_id.');
@@ -127,6 +127,8 @@ declare
   organization uuid;
   revoked      babelon_private.api_token_summaries;
 begin
+  perform babelon_private.require_current_session();
+
   -- Unknown, or another organization's: the same answer.
   select t.organization_id into organization
     from babelon_private.api_tokens t
@@ -138,17 +140,16 @@ begin
   end if;
   perform babelon_private.require_manager(organization);
 
-  begin
-    update babelon_private.api_tokens t
-       set revoked_at = clock_timestamp(), revoked_by = babelon_private.caller_user_id()
-     where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
-  exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
-  end;
+  update babelon_private.api_tokens t
+     set revoked_at = clock_timestamp(), revoked_by = babelon_private.caller_user_id()
+   where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
 
   select * into revoked
     from babelon_private.api_token_summaries s
    where s.client_id = revoke_api_token.client_id;
+  if not found then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
+  end if;
   return revoked;
 end
 $$;

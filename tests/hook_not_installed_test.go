@@ -25,4 +25,26 @@ func TestWhere_the_hook_is_not_installed_the_functions_verify_pairs_themselves(t
 	if uses := list(t, organization)[token.ClientID].Uses; uses != 5 {
 		t.Errorf("5 requests were counted as %d", uses)
 	}
+
+	// What policies ask, and the views, cannot become the token. So they refuse every pair, and never fall back to who else it is.
+	for name, headers := range map[string]caller{
+		"the right pair": token.caller(), "a wrong pair": wrong.caller(),
+		"half a pair": {"X-Client-Id": token.ClientID}, "the other half": {"X-Api-Token": token.APIToken}, "an empty pair": {"X-Client-Id": "", "X-Api-Token": ""},
+	} {
+		for who, identity := range map[string]caller{"nobody": anonymous, "a person": person("owner"), "the service": service()} {
+			both := headers
+			for header, value := range identity {
+				both = both.with(header, value)
+			}
+			for _, path := range []string{"rpc/tenant_ids", "rpc/tenant_ids?minimum_role=owner", "rpc/tenant_id", "organizations", "members", "members?select=user_id,email"} {
+				got := both.send(t, "GET", path, "babelon", nil)
+				if got.status != 401 || got.code() != "BBL_UNAUTHENTICATED" && (who != "nobody" || got.code() != "42501") {
+					t.Errorf("%s beside %s, %s: got %d %s", name, who, path, got.status, got.body)
+				}
+			}
+			if who == "a person" {
+				both.get(t, "deployments").want(t, 401, "BBL_UNAUTHENTICATED") // by the table's policies
+			}
+		}
+	}
 }

@@ -36,4 +36,11 @@ func TestWhoami_tells_tokens_people_and_the_service_role_apart(t *testing.T) {
 			t.Errorf("the service role is %+v", me)
 		}
 	}
+
+	gone := newAccount(t, nil)
+	if me := who(as(gone), "POST"); *me.Email != gone.Email || me.OrganizationID != nil {
+		t.Errorf("a person in no organization is %+v", me)
+	}
+	execute(t, deleteAccount, gone.ID)
+	as(gone).rpc(t, "whoami", args{}).want(t, 401, "BBL_UNAUTHENTICATED")
 }

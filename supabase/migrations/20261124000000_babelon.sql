@@ -50,13 +50,14 @@ language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select char_length(name) between 1 and 100
-     -- No control and no format characters, but the two joiners that some scripts and emoji are written with.
-     and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D]'
+     -- No control and no format characters, but the two joiners that some scripts and emoji are written with. And what this
+     -- server's ICU does not know yet only where Unicode keeps the room for emoji and for ideographs.
+     and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D\U0001F000-\U0001FAFF\U0001FC00-\U0001FFFD\U00020000-\U0002FFFD\U00030000-\U0003FFFD]'
      and name !~ '[\u0001-\u001F\u007F-\u009F\u2028\u2029]'
-     -- Something to see: a letter that is no filler, a digit, punctuation, or a symbol; marks alone do not count.
+     -- Something to see: a letter that is no filler, a digit, punctuation, or a common symbol; marks alone do not count.
      and (regexp_replace(name, '[\u115F\u1160\u3164\uFFA0]', '', 'g') collate "und-x-icu" ~ '[[:alnum:][:punct:]]'
-          or name ~ '[$+<=>^`|~\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\U0001F000-\U0001FAFF]')
-     and lower(regexp_replace(normalize(name, NFKC), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
+          or name ~ '[$+<=>^`|~\u00A2-\u00BE\u00D7\u00F7\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\u3007\u3200-\u33FF\U0001F000-\U0001FAFF\U0001FC00-\U0003FFFD]')
+     and lower(regexp_replace(normalize(name, NFKD), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
 create table babelon_private.organizations (
@@ -341,10 +342,9 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select case when current_setting('role') = 'babelon_token' then r.organization_id end
-      from babelon_private.caller_roles() r
-     limit 1);
+  -- NOTE: no condition on the role, which would keep PostgreSQL from asking caller_roles(), and that from refusing a pair.
+  return (select case when current_setting('role') = 'babelon_token' then r.organization_id end
+            from babelon_private.caller_roles() r limit 1);
 end
 $$;
 
@@ -849,10 +849,11 @@ begin
     select u.email
       from auth.users u
      where u.id = member_id
-       and (babelon_private.caller_kind() = 'service'
-            or exists (select from babelon_private.memberships m
-                        where m.user_id = member_id
-                          and m.organization_id = any (array(select babelon.tenant_ids())))));
+       -- In this order, so that the service role, too, is refused beside a pair that nobody has verified.
+       and (exists (select from babelon_private.memberships m
+                     where m.user_id = member_id
+                       and m.organization_id = any (array(select babelon.tenant_ids())))
+            or babelon_private.caller_kind() = 'service'));
 end
 $$;
 
@@ -901,7 +902,7 @@ $$;
 -- Tokens and the service role have no session, and pass.
 create function babelon_private.require_current_session()
 returns void
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -913,11 +914,13 @@ begin
     return;
   end if;
 
-  current := exists (
-    select from auth.users u
-     where u.id = person
-       and u.deleted_at is null
-       and (u.banned_until is null or u.banned_until <= now()));
+  -- Locked, so that the account stays until the change is made. Deleting it locks it first too, so neither waits for the other.
+  perform from auth.users u
+    where u.id = person
+      and u.deleted_at is null
+      and (u.banned_until is null or u.banned_until <= now())
+      for key share;
+  current := found;
   -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
   if session_id is not null and to_regclass('auth.sessions') is not null then
     current := current and exists (
@@ -941,7 +944,7 @@ $$;
 
 create function babelon_private.require_person()
 returns uuid
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -957,17 +960,16 @@ begin
 end
 $$;
 
--- The guard of everything that changes something in an organization.
+-- The guard of everything that changes something in an organization. The session comes first: somebody whose account is
+-- gone is told so, and not that the organization is.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
-language plpgsql stable
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  organization constant uuid := babelon_private.require_role(organization_id, minimum_role);
 begin
   perform babelon_private.require_current_session();
-  return organization;
+  return babelon_private.require_role(organization_id, minimum_role);
 end
 $$;
 
@@ -985,12 +987,8 @@ declare
 begin
   perform babelon_private.require_name(name);
 
-  begin
-    insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
-    insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
-  exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
-  end;
+  insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
+  insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
 
   select * into made from babelon.organizations o where o.id = new_id;
   return made;
@@ -1012,6 +1010,9 @@ begin
   perform babelon_private.require_name(name);
 
   update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+  if not found then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
+  end if;
 
   select * into renamed from babelon.organizations o where o.id = organization;
   return renamed;
@@ -1026,8 +1027,13 @@ as $$
 declare
   organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
 begin
+  -- As in authorize_member_change: the caller may have been demoted while waiting.
+  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  perform babelon_private.require_role(organization, 'owner');
+
   delete from babelon_private.organizations o where o.id = organization;
-exception when foreign_key_violation then
+  set constraints all immediate;  -- what the project defers to the commit, too
+exception when foreign_key_violation or restrict_violation then  -- the second from PostgreSQL 18 on
   perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
     'Delete that first; or let the project''s operator do it.');
 end
@@ -1104,8 +1110,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   caller   constant uuid := babelon_private.caller_user_id();
-  -- Everybody can leave.
-  leaving  constant boolean := new_role is null and (user_id = caller or exists (
+  -- Everybody can leave. To leave, one's own email means oneself, whoever else has it.
+  leaving  constant boolean := new_role is null and num_nonnulls(email, user_id) = 1 and (user_id = caller or exists (
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
 begin
@@ -1114,7 +1120,7 @@ begin
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
       'A member added by a leaked token would outlive its revocation. Sign in.');
   end if;
-  person := babelon_private.find_person(email, user_id, organization);
+  person := case when leaving then caller else babelon_private.find_person(email, user_id, organization) end;
   if person is null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
@@ -1122,7 +1128,7 @@ begin
   -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
   update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
-  perform babelon_private.require_role(organization, case when leaving and person = caller then 'viewer' else 'admin' end::babelon.member_role);
+  perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role
     from babelon_private.memberships m
@@ -1274,7 +1280,7 @@ begin
     returning t.client_id, t.name, t.role, t.organization_id, t.created_at
          into made.client_id, made.name, made.role, made.organization_id, made.created_at;
   exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or your account has just been deleted');
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
   end;
   if made.client_id is null then
     perform babelon_private.raise_error('BBL_CONFLICT', 'request_id was used for another token', 'Send a new request_id.');
@@ -1318,6 +1324,8 @@ declare
   organization uuid;
   revoked      babelon_private.api_token_summaries;
 begin
+  perform babelon_private.require_current_session();
+
   -- Unknown, or another organization's: the same answer.
   select t.organization_id into organization
     from babelon_private.api_tokens t
@@ -1329,17 +1337,16 @@ begin
   end if;
   perform babelon_private.require_manager(organization);
 
-  begin
-    update babelon_private.api_tokens t
-       set revoked_at = clock_timestamp(), revoked_by = babelon_private.caller_user_id()
-     where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
-  exception when foreign_key_violation then
-    perform babelon_private.raise_error('BBL_SESSION_ENDED', 'your account has just been deleted');
-  end;
+  update babelon_private.api_tokens t
+     set revoked_at = clock_timestamp(), revoked_by = babelon_private.caller_user_id()
+   where t.client_id = revoke_api_token.client_id and t.revoked_at is null;
 
   select * into revoked
     from babelon_private.api_token_summaries s
    where s.client_id = revoke_api_token.client_id;
+  if not found then
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
+  end if;
   return revoked;
 end
 $$;

@@ -12,15 +12,17 @@
 --   view  viewer of organization A                 atok  an admin token of A
 --   memb  member of A                              gone  a revoked token of A
 --   admn  admin of A                               btok  an admin token of B
---   ownr  owner of A                               serv  the service role
+--   ownr  owner of A, with a second factor         serv  the service role
+--   ende  the same owner, after the session has ended
+--   aal1  the same owner, without showing the second factor
 --
 --   A, 4A+B   exactly these rows: one of A's; four of A's and one of B's      0   no row
 --   2         so many rows written        null  it works, and returns nothing  else: what a function returns
 --   -         42501: the role was not granted it                              rls 42501: a policy refuses the row
 --   ro        25006: the transaction is read-only       gone   BBL_TOKEN_REVOKED          auth  BBL_UNAUTHENTICATED
 --   role      BBL_FORBIDDEN: too low, or no person      404    BBL_NOT_FOUND              which BBL_ORGANIZATION_REQUIRED
---   both      BBL_AMBIGUOUS_CREDENTIALS: as the pair    last   BBL_CONFLICT: the last owner stays
---             has been verified, and the role switched         23502 the row has no tenant
+--   over      BBL_SESSION_ENDED    2fa  BBL_MFA_REQUIRED    last  BBL_CONFLICT: the last owner stays
+--   23502     the row has no tenant
 --
 -- What comes first is seen: read-only and revoked before any grant, and the guard of a function before its write.
 --
@@ -40,121 +42,121 @@ $$;
 create temp table expected (nr int generated always as identity, line text);
 insert into expected (line) select regexp_split_to_table($matrix$
 
--- The API: what everybody may call.                         anon | outs view memb admn ownr | vtok mtok atok gone btok | serv
-call (babelon.whoami()).kind                               | auth | user user user user user | token token token gone token | service
-call (babelon.whoami()).organization_id                    | auth | B    A    A    A    A    | A    A    A    gone B    | null
-call babelon.create_organization('Babelon test A')         | auth | A    A    A    A    A    | role role role gone role | role
-call babelon.rename_organization('Babelon test A', {A})     | auth | 404  role role A    A    | role role role gone 404  | A
-call babelon.delete_organization({A})                      | auth | 404  role role role null | role role role gone 404  | null
-call babelon.set_member({outsider}, 'viewer', {A})         | auth | 404  role role A    A    | role role role gone 404  | A
-call babelon.set_member({viewer}, 'owner', {A})            | auth | 404  role role role A    | role role role gone 404  | A
-call babelon.set_member({owner}, 'admin', {A})             | auth | 404  role role role last | role role role gone 404  | last
-call babelon.set_member({viewer}, 'member')                | auth | B    role role A    A    | role role role gone role | which
-call babelon.set_member(null, 'member', {A}, {user})       | auth | 404  role role A    A    | role role role gone 404  | A
-call babelon.remove_member({viewer}, {A})                  | auth | 404  null role null null | role role role gone 404  | null
-call babelon.remove_member(null, {A}, {user})              | auth | 404  null role null null | role role role gone 404  | null
-call babelon.remove_member({owner}, {A})                   | auth | 404  role role role last | role role role gone 404  | last
-call babelon.generate_api_token('Babelon test', {A})       | auth | 404  role role A    A    | role role A    gone 404  | A
-call babelon.generate_api_token('Babelon test')            | auth | B    role role A    A    | role role A    gone B    | which
-call babelon.list_api_tokens({A})                          | auth | 404  5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
-call babelon.list_api_tokens()                             | auth | B    5A   5A   5A   5A   | 5A   5A   5A   gone B    | which
-call babelon.revoke_api_token({token})                     | auth | 404  role role A    A    | role role A    gone 404  | A
-call babelon.tenant_id()                                   | null | null null null null null | A    A    A    gone B    | null
-call babelon.tenant_ids()                                  | 0    | B    A    A    A    A    | A    A    A    gone B    | 0
-call babelon.tenant_ids('member')                          | 0    | B    0    A    A    A    | 0    A    A    gone B    | 0
-call babelon.tenant_ids('admin')                           | 0    | B    0    0    A    A    | 0    0    A    gone B    | 0
-call babelon.tenant_ids('owner')                           | 0    | B    0    0    0    A    | 0    0    0    gone 0    | 0
+-- The API: what everybody may call.                         anon | outs view memb admn ownr ende aal1 | vtok mtok atok gone btok | serv
+call (babelon.whoami()).kind                               | auth | user user user user user user user | token token token gone token | service
+call (babelon.whoami()).organization_id                    | auth | B    A    A    A    A    A    A    | A    A    A    gone B    | null
+call babelon.create_organization('Babelon test A')         | auth | A    A    A    A    A    over 2fa  | role role role gone role | role
+call babelon.rename_organization('Babelon test A', {A})     | auth | 404  role role A    A    over 2fa  | role role role gone 404  | A
+call babelon.delete_organization({A})                      | auth | 404  role role role null over 2fa  | role role role gone 404  | null
+call babelon.set_member({outsider}, 'viewer', {A})         | auth | 404  role role A    A    over 2fa  | role role role gone 404  | A
+call babelon.set_member({viewer}, 'owner', {A})            | auth | 404  role role role A    over 2fa  | role role role gone 404  | A
+call babelon.set_member({owner}, 'admin', {A})             | auth | 404  role role role last over 2fa  | role role role gone 404  | last
+call babelon.set_member({viewer}, 'member')                | auth | B    role role A    A    over 2fa  | role role role gone role | which
+call babelon.set_member(null, 'member', {A}, {user})       | auth | 404  role role A    A    over 2fa  | role role role gone 404  | A
+call babelon.remove_member({viewer}, {A})                  | auth | 404  null role null null over 2fa  | role role role gone 404  | null
+call babelon.remove_member(null, {A}, {user})              | auth | 404  null role null null over 2fa  | role role role gone 404  | null
+call babelon.remove_member({owner}, {A})                   | auth | 404  role role role last over 2fa  | role role role gone 404  | last
+call babelon.generate_api_token('Babelon test', {A})       | auth | 404  role role A    A    over 2fa  | role role A    gone 404  | A
+call babelon.generate_api_token('Babelon test')            | auth | B    role role A    A    over 2fa  | role role A    gone B    | which
+call babelon.list_api_tokens({A})                          | auth | 404  5A   5A   5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
+call babelon.list_api_tokens()                             | auth | B    5A   5A   5A   5A   5A   5A   | 5A   5A   5A   gone B    | which
+call babelon.revoke_api_token({token})                     | auth | 404  role role A    A    over 2fa  | role role A    gone 404  | A
+call babelon.tenant_id()                                   | null | null null null null null null null | A    A    A    gone B    | null
+call babelon.tenant_ids()                                  | 0    | B    A    A    A    A    A    A    | A    A    A    gone B    | 0
+call babelon.tenant_ids('member')                          | 0    | B    0    A    A    A    A    A    | 0    A    A    gone B    | 0
+call babelon.tenant_ids('admin')                           | 0    | B    0    0    A    A    A    A    | 0    0    A    gone B    | 0
+call babelon.tenant_ids('owner')                           | 0    | B    0    0    0    A    A    A    | 0    0    0    gone 0    | 0
 
 -- Read through views; the policies say which rows, and nobody writes.
-select babelon.organizations                               | -    | B    A    A    A    A    | A    A    A    gone B    | A+B
-select babelon.members                                     | -    | B    4A   4A   4A   4A   | 4A   4A   4A   gone B    | 4A+B
-insert,update,delete babelon.organizations                 | -    | -    -    -    -    -    | -    -    -    gone -    | -
-insert,update,delete babelon.members                       | -    | -    -    -    -    -    | -    -    -    gone -    | -
-trigger babelon.organizations                              | -    | -    -    -    -    -    | ro   -    -    gone -    | -
-trigger babelon.members                                    | -    | -    -    -    -    -    | ro   -    -    gone -    | -
-select (select id, name, created_at from babelon_private.organizations) | - | B    A    A    A    A    | A    A    A    gone B    | A+B
-select babelon_private.memberships                         | -    | B    4A   4A   4A   4A   | 4A   4A   4A   gone B    | 4A+B
-references babelon_private.organizations                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
-references babelon_private.memberships                     | -    | -    -    -    -    -    | -    -    -    gone -    | -
-insert,update,delete,truncate,trigger babelon_private.organizations | - | - - - - -          | ro   -    -    gone -    | -
-insert,update,delete,truncate,trigger babelon_private.memberships   | - | - - - - -          | ro   -    -    gone -    | -
+select babelon.organizations                               | -    | B    A    A    A    A    A    A    | A    A    A    gone B    | A+B
+select babelon.members                                     | -    | B    4A   4A   4A   4A   4A   4A   | 4A   4A   4A   gone B    | 4A+B
+insert,update,delete babelon.organizations                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+insert,update,delete babelon.members                       | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+trigger babelon.organizations                              | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+trigger babelon.members                                    | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+select (select id, name, created_at from babelon_private.organizations) | - | B    A    A    A    A    A    A    | A    A    A    gone B    | A+B
+select babelon_private.memberships                         | -    | B    4A   4A   4A   4A   4A   4A   | 4A   4A   4A   gone B    | 4A+B
+references babelon_private.organizations                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+references babelon_private.memberships                     | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.organizations | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.memberships   | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
 
 -- Of nobody's: tokens, their hashes, and what they were used for.
-select,references babelon_private.api_tokens               | -    | -    -    -    -    -    | -    -    -    gone -    | -
-select,references babelon_private.api_token_uses           | -    | -    -    -    -    -    | -    -    -    gone -    | -
-select,references babelon_private.usage_journal            | -    | -    -    -    -    -    | -    -    -    gone -    | -
-select,insert,update,delete babelon_private.api_token_summaries | - | - - - - -              | -    -    -    gone -    | -
-select babelon_private.api_token_states                    | -    | -    -    -    -    -    | -    -    -    gone -    | -
-insert,update,delete babelon_private.api_token_states      | -    | -    -    -    -    -    | -    -    -    gone -    | -
-trigger babelon_private.api_token_states                   | -    | -    -    -    -    -    | ro   -    -    gone -    | -
-usage,select,update babelon_private.api_token_uses_id_seq  | -    | -    -    -    -    -    | -    -    -    gone -    | -
-insert,update,delete,truncate,trigger babelon_private.api_tokens     | - | - - - - -         | ro   -    -    gone -    | -
-insert,update,delete,truncate,trigger babelon_private.api_token_uses | - | - - - - -         | ro   -    -    gone -    | -
-insert,update,delete,truncate,trigger babelon_private.usage_journal  | - | - - - - -         | ro   -    -    gone -    | -
-trigger babelon_private.api_token_summaries                | -    | -    -    -    -    -    | ro   -    -    gone -    | -
+select,references babelon_private.api_tokens               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+select,references babelon_private.api_token_uses           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+select,references babelon_private.usage_journal            | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+select,insert,update,delete babelon_private.api_token_summaries | - | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+select babelon_private.api_token_states                    | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+insert,update,delete babelon_private.api_token_states      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+trigger babelon_private.api_token_states                   | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+usage,select,update babelon_private.api_token_uses_id_seq  | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.api_tokens     | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.api_token_uses | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+insert,update,delete,truncate,trigger babelon_private.usage_journal  | - | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+trigger babelon_private.api_token_summaries                | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
 
 -- What the API hands over to: each guards itself, however it is called.
-call babelon_private.authenticate_request()                | null | null null null null null | null null null gone null | null
-call babelon_private.verify_request()                      | false | false false false false false | false false false gone false | false
-call (babelon_private.caller_roles()).role                 | 0    | owner viewer member admin owner | viewer member admin gone admin | 0
-call (babelon_private.whoami()).kind                       | auth | user user user user user | token token token gone token | service
-call babelon_private.create_organization('Babelon test A') | auth | A    A    A    A    A    | role role role gone role | role
-call babelon_private.rename_organization({A}, 'Babelon test A') | auth | 404 role role A A   | role role role gone 404  | A
-call babelon_private.delete_organization({A})              | auth | 404  role role role null | role role role gone 404  | null
-call babelon_private.set_member({outsider}, 'viewer', {A}, null) | auth | 404 role role A A  | role role role gone 404  | A
-call babelon_private.remove_member({viewer}, {A}, null)    | auth | 404  null role null null | role role role gone 404  | null
-call babelon_private.generate_api_token('x', {A}, 'admin', null) | auth | 404 role role A A  | role role A    gone 404  | A
-call babelon_private.list_api_tokens({A})                  | auth | 404  5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
-call babelon_private.revoke_api_token({token})             | auth | 404  role role A    A    | role role A    gone 404  | A
-call babelon_private.member_email({user}) = {viewer}       | -    | null true true true true | true true true gone null | true
+call babelon_private.authenticate_request()                | null | null null null null null null null | null null null gone null | null
+call babelon_private.verify_request()                      | false | false false false false false false false | false false false gone false | false
+call (babelon_private.caller_roles()).role                 | 0    | owner viewer member admin owner owner owner | viewer member admin gone admin | 0
+call (babelon_private.whoami()).kind                       | auth | user user user user user user user | token token token gone token | service
+call babelon_private.create_organization('Babelon test A') | auth | A    A    A    A    A    over 2fa  | role role role gone role | role
+call babelon_private.rename_organization({A}, 'Babelon test A') | auth | 404  role role A    A    over 2fa  | role role role gone 404  | A
+call babelon_private.delete_organization({A})              | auth | 404  role role role null over 2fa  | role role role gone 404  | null
+call babelon_private.set_member({outsider}, 'viewer', {A}, null) | auth | 404  role role A    A    over 2fa  | role role role gone 404  | A
+call babelon_private.remove_member({viewer}, {A}, null)    | auth | 404  null role null null over 2fa  | role role role gone 404  | null
+call babelon_private.generate_api_token('x', {A}, 'admin', null) | auth | 404  role role A    A    over 2fa  | role role A    gone 404  | A
+call babelon_private.list_api_tokens({A})                  | auth | 404  5A   5A   5A   5A   5A   5A   | 5A   5A   5A   gone 404  | 5A
+call babelon_private.revoke_api_token({token})             | auth | 404  role role A    A    over 2fa  | role role A    gone 404  | A
+call babelon_private.member_email({user}) = {viewer}       | -    | null true true true true true true | true true true gone null | true
 
 -- What runs inside those only, and what is the operator's.
-call babelon_private.require_role({A}, 'viewer')           | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.require_manager({A}, 'viewer')        | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.require_person()                      | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.require_current_session()             | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.require_name('x')                     | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.find_person({viewer}, null, {A})      | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.has_owner_besides(null, {A})          | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.authorize_member_change({viewer}, null, {A}, null) | - | - - - - -      | -    -    -    gone -    | -
-call babelon_private.caller_claim('sub')                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.caller_token_id()                     | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.caller_user_id()                      | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.request_has_pair()                    | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.raise_error('BBL_CONFLICT', 'x')      | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.caller_kind()                         | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.count_use(gen_random_uuid())          | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.is_name('x')                          | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.collect_usage()                       | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.create_usage_slot()                   | -    | -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_role({A}, 'viewer')           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_manager({A}, 'viewer')        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_person()                      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_current_session()             | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.require_name('x')                     | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.find_person({viewer}, null, {A})      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.has_owner_besides(null, {A})          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.authorize_member_change({viewer}, null, {A}, null) | - | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.caller_claim('sub')                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.caller_token_id()                     | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.caller_user_id()                      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.request_has_pair()                    | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.raise_error('BBL_CONFLICT', 'x')      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.caller_kind()                         | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.count_use(gen_random_uuid())          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.is_name('x')                          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.collect_usage()                       | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.create_usage_slot()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 
 -- Settings made by hand make nobody a token, and no token another one.
-call (select babelon.tenant_id() from set_config('babelon.tenant_id', {B}, true)) | null | null null null null null | A A A gone B | null
-call (select babelon.tenant_id() from set_config('babelon.token_id', gen_random_uuid()::text, true)) | null | null null null null null | null null null gone null | null
+call (select babelon.tenant_id() from set_config('babelon.tenant_id', {B}, true)) | null | null null null null null null null | A A A gone B | null
+call (select babelon.tenant_id() from set_config('babelon.token_id', gen_random_uuid()::text, true)) | null | null null null null null null null | null null null gone null | null
 
 -- Everybody may name what is in the schemas; nobody may add to them.
-usage babelon                                              | true | true true true true true | true true true gone true | true
-usage babelon_private                                      | true | true true true true true | true true true gone true | true
-create babelon                                             | -    | -    -    -    -    -    | ro   -    -    gone -    | -
-create babelon_private                                     | -    | -    -    -    -    -    | ro   -    -    gone -    | -
+usage babelon                                              | true | true true true true true true true | true true true gone true | true
+usage babelon_private                                      | true | true true true true true true true | true true true gone true | true
+create babelon                                             | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+create babelon_private                                     | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
 
 -- A table of an operator's, opened as the README says: viewers read, members write, admins delete.
-select babelon_example.notes                               | -    | 3B   2A   2A   2A   2A   | 2A   2A   2A   gone 3B   | 2A+3B
-insert babelon_example.notes (tenant_id) values ({A})      | -    | rls  rls  1    1    1    | ro   1    1    gone rls  | 1
-insert babelon_example.notes (tenant_id) values ({B})      | -    | 1    rls  rls  rls  rls  | ro   rls  rls  gone 1    | 1
-insert babelon_example.notes                               | -    | rls  rls  rls  rls  rls  | ro   1    1    gone 1    | 23502
-update babelon_example.notes set body = 'x'                | -    | 3    0    2    2    2    | ro   2    2    gone 3    | 5
-update babelon_example.notes set tenant_id = {B}           | -    | 3    0    rls  rls  rls  | ro   rls  rls  gone 3    | 5
-delete babelon_example.notes                               | -    | 3    0    0    2    2    | ro   0    2    gone 3    | 5
-truncate,trigger babelon_example.notes                     | -    | -    -    -    -    -    | ro   -    -    gone -    | -
-references babelon_example.notes                           | -    | -    -    -    -    -    | -    -    -    gone -    | -
-usage babelon_example                                      | true | true true true true true | true true true gone true | true
-create babelon_example                                     | -    | -    -    -    -    -    | ro   -    -    gone -    | -
+select babelon_example.notes                               | -    | 3B   2A   2A   2A   2A   2A   2A   | 2A   2A   2A   gone 3B   | 2A+3B
+insert babelon_example.notes (tenant_id) values ({A})      | -    | rls  rls  1    1    1    1    1    | ro   1    1    gone rls  | 1
+insert babelon_example.notes (tenant_id) values ({B})      | -    | 1    rls  rls  rls  rls  rls  rls  | ro   rls  rls  gone 1    | 1
+insert babelon_example.notes                               | -    | rls  rls  rls  rls  rls  rls  rls  | ro   1    1    gone 1    | 23502
+update babelon_example.notes set body = 'x'                | -    | 3    0    2    2    2    2    2    | ro   2    2    gone 3    | 5
+update babelon_example.notes set tenant_id = {B}           | -    | 3    0    rls  rls  rls  rls  rls  | ro   rls  rls  gone 3    | 5
+delete babelon_example.notes                               | -    | 3    0    0    2    2    2    2    | ro   0    2    gone 3    | 5
+truncate,trigger babelon_example.notes                     | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+references babelon_example.notes                           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+usage babelon_example                                      | true | true true true true true true true | true true true gone true | true
+create babelon_example                                     | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
 
 $matrix$, '\n');
 
@@ -162,7 +164,7 @@ create temp table words (word text, code text);
 insert into words values
   ('-', '42501'), ('rls', '42501'), ('ro', '25006'), ('gone', 'BBL_TOKEN_REVOKED'), ('auth', 'BBL_UNAUTHENTICATED'),
   ('role', 'BBL_FORBIDDEN'), ('404', 'BBL_NOT_FOUND'), ('which', 'BBL_ORGANIZATION_REQUIRED'),
-  ('both', 'BBL_AMBIGUOUS_CREDENTIALS'), ('last', 'BBL_CONFLICT');
+  ('over', 'BBL_SESSION_ENDED'), ('2fa', 'BBL_MFA_REQUIRED'), ('last', 'BBL_CONFLICT');
 
 -- The actors, in the table's order. They become who they are as in real life: by the role and the claims that
 -- PostgREST sets for a JWT, or by two headers.
@@ -231,6 +233,16 @@ select p.name, 'authenticated', jsonb_build_object('role', 'authenticated', 'sub
   from signed_up u join placeholders p on p.value = u.email
  order by array_position(array['outsider', 'viewer', 'member', 'admin', 'owner'], p.name);
 insert into placeholders select 'user', claims ->> 'sub' from actors where actor = 'viewer';
+
+-- The owner has a second factor, and has shown it; or not, or in a session that Auth no longer has.
+insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at)
+select gen_random_uuid(), (claims ->> 'sub')::uuid, 'totp', 'verified', now(), now() from actors where actor = 'owner';
+insert into actors (actor, role, claims)
+select new_actor, role, claims || more
+  from actors, (values ('owner whose session has ended', jsonb_build_object('aal', 'aal2', 'session_id', gen_random_uuid())),
+                       ('owner without the second factor', '{"aal": "aal1"}')) as also (new_actor, more)
+ where actor = 'owner' order by new_actor;
+update actors set claims = claims || '{"aal": "aal2"}' where actor = 'owner';
 
 -- Their organizations.
 insert into placeholders values
@@ -343,11 +355,11 @@ create function pg_temp.statement(verb text, what text, object text, kind text, 
   end
 $$;
 
-select plan(6 + (select count(*)::int from cells));
+select plan(7 + (select count(*)::int from cells));
 
 select is_empty('select line from expected where line !~ ''^(--|\s*$)'' and nr not in (select line_nr from cells)',
   'every line of the table is a comment or has been understood');
-select is_empty('select * from cells where width <> 12 or cell is null', 'every line of the table has twelve cells');
+select is_empty('select * from cells where width <> 14 or cell is null', 'every line of the table has fourteen cells');
 select set_eq('select object, unnest(verbs) from objects', 'select distinct object, verb from cells',
   'the table has every table, view, sequence, function and schema that there is, each with every verb, and no other');
 select set_eq('select distinct object, verb, role from grants',
@@ -374,6 +386,16 @@ select is(pg_temp.attempt(actor, pg_temp.statement(verb, what, object, kind, rol
           coalesce((select code from words where word = cell), cell),
           format('%s: %s %s is %s', actor, verb, what, cell))
   from cells order by line_nr, verb, actor_nr;
+
+-- A JWT of a role that only a verified pair leads to, beside no pair, half a pair and a whole one.
+insert into actors (actor, role, claims, headers)
+select 'JWT of the role babelon_token, ' || beside, 'babelon_token', '{"role": "babelon_token"}', headers
+  from (values ('no pair', '{}'::jsonb), ('half a pair', '{"x-client-id": "bbl_cid_0123456789abcdef"}'),
+               ('a pair', (select headers from actors where actor = 'admin token'))) as pairs (beside, headers);
+select set_eq(
+  $$select pg_temp.attempt(a.actor, pg_temp.statement(verb, what, object, kind, 'babelon_token'))
+      from actors a, cells c where a.actor like 'JWT of %' and c.actor = 'anon'$$,
+  array['BBL_UNAUTHENTICATED'], 'a JWT that names the role of tokens is nobody''s, whatever it asks for');
 
 select * from finish();
 rollback;
