@@ -51,13 +51,14 @@ func TestSettings_nothing_is_cut_off_at_any_width_in_any_font(t *testing.T) {
 	for width := int64(320); width <= 1920; width += 20 {
 		widths = append(widths, width)
 	}
-	for _, state := range []struct{ name, path, dialog string }{
-		{"list", "?state=all&role=", ""}, {"search", "?state=revoked", ""}, {"generate", "/generate", "dialog"}, {"nothing", "?q=nothing", ""},
-	} {
-		w.open(server.tokens(organization) + state.path)
+	for state, path := range map[string]string{"list": "?state=all", "search": "?state=revoked", "generate": "/generate", "nothing": "?q=nothing"} {
+		w.open(server.tokens(organization) + path)
 		for name, font := range fonts {
 			look[bool](w, "(document.documentElement.style.cssText = document.body.style.cssText = "+quote(font)+") != ''")
 			for _, width := range widths {
+				if state != "list" && width%20 == 0 && width%100 > 0 {
+					continue // the list has the most to fit in
+				}
 				command(w, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1})
 				found := look[string](w, `(() => {
 					const out = [];
@@ -73,7 +74,7 @@ func TestSettings_nothing_is_cut_off_at_any_width_in_any_font(t *testing.T) {
 					return out.slice(0, 3).join("\n");
 				})()`)
 				if found != "" {
-					t.Errorf("%s, %s, %d px: %s", state.name, name, width, found)
+					t.Errorf("%s, %s, %d px: %s", state, name, width, found)
 				}
 			}
 		}
