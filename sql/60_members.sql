@@ -203,9 +203,9 @@ $$;
 
 -- Members.
 
--- Who an email address or a user ID means, for a change in this organization; NULL when nobody. An email means a
--- member first, whatever has become of their account; then somebody who has signed up, confirmed the address, and is
--- neither banned nor deleted. It is looked up as Auth does, by the index that Auth has for it.
+-- Who an email address or a user ID means, for a change in this organization; NULL when nobody. A member first, even one whose
+-- account has been banned or deleted since; then somebody who is neither. An email means only who has confirmed it, so that
+-- nobody is given a role that was meant for the address's owner. It is looked up as Auth does, by the index that Auth has for it.
 create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
 returns uuid
 language plpgsql stable
@@ -223,7 +223,8 @@ begin
       from babelon_private.memberships m
       join auth.users u on u.id = m.user_id
      where m.organization_id = find_person.organization_id
-       and (m.user_id = find_person.user_id or lower(u.email) = lower(find_person.email)));
+       and (m.user_id = find_person.user_id
+            or lower(u.email) = lower(find_person.email) and u.email_confirmed_at is not null));
   if cardinality(people) = 0 and user_id is not null then
     people := array(
       select u.id from auth.users u

@@ -104,7 +104,7 @@ begin
   -- Within a budget that takes a fraction of a second; and whatever is wrong with the journal, the list is there.
   if current_setting('transaction_read_only') = 'off' then
     begin
-      perform babelon_private.collect_usage(max_bytes => 16 << 20, max_messages => 50000);
+      perform babelon_private.collect_usage(max_bytes => 32 << 20, max_messages => 10000);
     exception when others or query_canceled then  -- by statement_timeout, too
       raise warning 'collecting usage failed: %', sqlerrm;
     end;

@@ -25,7 +25,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "in which the runs take turns")
 	flag.IntVar(&o.trials, "trials", 300, "revocations of a hot token")
 	flag.IntVar(&o.tokens, "tokens", 1_000_000, "to grow to")
-	flag.StringVar(&o.only, "only", "", "the sections to run, of: hook,http,hot,revoke,growth,cli")
+	flag.StringVar(&o.only, "only", "", "the sections to run, of: hook,http,hot,revoke,list,growth,cli")
 	flag.StringVar(&o.json, "json", "", "file to write the results to")
 	flag.Parse()
 
@@ -82,7 +82,7 @@ func run(ctx context.Context, o options) error {
 		name    string
 		measure func(context.Context) error
 	}{
-		{"hook", b.hook}, {"http", b.http}, {"hot", b.hot}, {"revoke", b.revoke}, {"growth", b.growth}, {"cli", b.cli},
+		{"hook", b.hook}, {"http", b.http}, {"hot", b.hot}, {"revoke", b.revoke}, {"list", b.list}, {"growth", b.growth}, {"cli", b.cli},
 	} {
 		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), section.name) {
 			continue
