@@ -76,8 +76,18 @@ begin
     perform babelon_private.count_use(token.id);
   end if;
 
-  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true);
-  setting := set_config('babelon.token_id', token.id::text, true);
+  -- In one expression, because each costs. The answer is this token's alone, and a cache that keys by Authorization does
+  -- not know: so it is told, unless the project's own hook has said what to do. What a later function sets wins.
+  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true)
+    || set_config('babelon.token_id', token.id::text, true)
+    || set_config('response.headers', case
+         when coalesce(current_setting('response.headers', true), '') = ''
+           then '[{"Cache-Control":"private, no-store"},{"Vary":"X-Client-Id, X-Api-Token"}]'
+         when current_setting('response.headers', true) ilike '%"cache-control"%'
+           then ('[{"Vary":"X-Client-Id, X-Api-Token"}]'::jsonb || current_setting('response.headers', true)::jsonb)::text
+         else ('[{"Cache-Control":"private, no-store"},{"Vary":"X-Client-Id, X-Api-Token"}]'::jsonb
+                || current_setting('response.headers', true)::jsonb)::text
+       end, true);
   if token.role = 'viewer' then
     setting := set_config('transaction_read_only', 'on', true);
   end if;

@@ -137,6 +137,15 @@ $$;
 
 -- Organizations.
 
+-- Whether people may create organizations. The body is the answer and the operator's: no upgrade replaces it.
+create function babelon_private.people_create_organizations()
+returns boolean
+language sql stable
+return true;
+
+comment on function babelon_private.people_create_organizations is
+  'Whether every account may create organizations. To forbid it, replace the function by one that returns false.';
+
 create function babelon_private.create_organization(name text)
 returns babelon.organizations
 language plpgsql volatile security definer
@@ -147,6 +156,9 @@ declare
   new_id uuid;
   made   babelon.organizations;
 begin
+  if not babelon_private.people_create_organizations() then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'only the operator of this project creates organizations');
+  end if;
   perform babelon_private.require_name(name);
 
   insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;

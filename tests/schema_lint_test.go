@@ -54,10 +54,11 @@ func TestThe_advisors_of_Supabase_have_no_advice(t *testing.T) {
 	}
 	const granted = "granted to nobody: definer functions alone read and write it"
 	want(t, found, map[string]string{
-		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":                 "planted above",
-		"function_search_path_mutable: Function `babelon_private.usage_is_journalled` has a role mutable search_path": "a constant, which a search_path would keep from being inlined",
-		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":            granted,
-		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist":        granted,
-		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":         granted,
+		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":                         "planted above",
+		"function_search_path_mutable: Function `babelon_private.usage_is_journalled` has a role mutable search_path":         "a constant, which a search_path would keep from being inlined",
+		"function_search_path_mutable: Function `babelon_private.people_create_organizations` has a role mutable search_path": "a constant too",
+		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":                    granted,
+		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist":                granted,
+		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":                 granted,
 	})
 }

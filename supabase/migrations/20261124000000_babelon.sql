@@ -8,6 +8,26 @@
 set local lock_timeout = '5s';
 set local statement_timeout = '60s';
 
+-- Everything below belongs to the role that runs this. Without these it would fail halfway, or install what cannot work.
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = current_user
+                  and (rolsuper or rolcreaterole and rolbypassrls and rolreplication))
+     or not pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')
+     or not pg_catalog.has_schema_privilege('auth', 'usage')
+     or not pg_catalog.has_table_privilege('auth.users', 'select')
+     or not pg_catalog.has_table_privilege('auth.users', 'update')  -- to lock a row
+     or not pg_catalog.has_table_privilege('auth.users', 'references')
+     or pg_catalog.current_setting('server_version_num')::int >= 160000
+        and not pg_catalog.pg_has_role('anon', 'member with admin option')
+  then
+    raise insufficient_privilege using
+      message = pg_catalog.format('the role %I cannot install Babelon', current_user),
+      hint = 'Run the migration as postgres.';
+  end if;
+end
+$$;
+
 create schema babelon;
 create schema babelon_private;
 
@@ -17,24 +37,49 @@ comment on schema babelon_private is
   'Tables and definer functions behind schema babelon. Never expose this schema.';
 
 -- Roles belong to the server, not to this database, so the role may be there already; then it must be no more than ours.
+-- It inherits anon: everybody who has the publishable key can do what anon can, so a token gains nothing by it, and a
+-- project's policies, functions, defaults and triggers that work for anon work for a token.
 do $$
+declare
+  set_apart constant boolean := pg_catalog.current_setting('server_version_num')::int >= 160000;
+  admins text;
 begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'babelon_token') then
-    create role babelon_token nologin noinherit;
+    create role babelon_token nologin;
   elsif exists (
     select from pg_catalog.pg_roles r
      where r.rolname = 'babelon_token'
-       and (r.rolcanlogin or r.rolinherit or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
-            or exists (select from pg_catalog.pg_auth_members m where m.member = r.oid)))
+       and (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+            or exists (select from pg_catalog.pg_auth_members m
+                        where m.member = r.oid and (m.roleid <> 'anon'::regrole or m.admin_option))))
   then
     raise exception 'a role babelon_token is here already, and it may do more than a token'
-      using hint = 'Rename it, or take away its attributes and memberships: nologin, noinherit, nothing else.';
+      using hint = 'Rename it: alter role babelon_token rename to former_babelon_token. If you may not, its creator or a superuser can.';
+  end if;
+
+  -- PostgREST connects as authenticator and switches to babelon_token once a pair is verified.
+  if not pg_catalog.pg_has_role('authenticator', 'babelon_token', 'member') then
+    begin
+      grant babelon_token to authenticator;
+    exception when insufficient_privilege then
+      select coalesce(pg_catalog.string_agg(m.member::regrole::text, ', '), 'a superuser') into admins
+        from pg_catalog.pg_auth_members m
+       where m.roleid = 'babelon_token'::regrole and m.admin_option;
+      raise insufficient_privilege using
+        message = pg_catalog.format('the role babelon_token is here already, and %I may not grant it', current_user),
+        hint = pg_catalog.format('Let %s run: grant babelon_token to authenticator. Then run the migration again.', admins);
+    end;
+  end if;
+  if set_apart then
+    execute 'grant anon to babelon_token with inherit true, set false';
+  else
+    if not (select rolinherit from pg_catalog.pg_roles where rolname = 'babelon_token') then
+      alter role babelon_token inherit;
+    end if;
+    grant anon to babelon_token;
   end if;
 end
 $$;
-
--- PostgREST connects as authenticator and switches to babelon_token once a pair is verified.
-grant babelon_token to authenticator;
 -- Organizations, and the people in them. An organization is a tenant: one thing, one uuid.
 
 create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
@@ -208,13 +253,14 @@ begin
   raise sqlstate 'PGRST' using
     message = json_build_object('code', code, 'message', message, 'details', null, 'hint', hint),
     detail  = json_build_object('status', status, 'headers',
-      case when status = 401 then '{"WWW-Authenticate": "Babelon realm=\"api\""}' else '{}' end::json);
+      case when status = 401 then '{"Cache-Control": "no-store", "WWW-Authenticate": "Babelon realm=\"api\""}'
+           else '{"Cache-Control": "no-store"}' end::json);
 end
 $$;
 
 comment on type babelon_private.error_code is 'The codes of Babelon''s errors, as raise_error() answers them.';
 comment on function babelon_private.raise_error is
-  'Raises a BBL_ error as PostgREST''s SQLSTATE PGRST: body {code, message, details, hint}, the code''s status, and WWW-Authenticate on 401. Never pass it what the caller sent.';
+  'Raises a BBL_ error as PostgREST''s SQLSTATE PGRST: body {code, message, details, hint}, the code''s status, no-store for caches, and WWW-Authenticate on 401. Never pass it what the caller sent.';
 -- Who is calling: a token, a person, the service role, or nobody.
 --
 -- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
@@ -802,8 +848,18 @@ begin
     perform babelon_private.count_use(token.id);
   end if;
 
-  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true);
-  setting := set_config('babelon.token_id', token.id::text, true);
+  -- In one expression, because each costs. The answer is this token's alone, and a cache that keys by Authorization does
+  -- not know: so it is told, unless the project's own hook has said what to do. What a later function sets wins.
+  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true)
+    || set_config('babelon.token_id', token.id::text, true)
+    || set_config('response.headers', case
+         when coalesce(current_setting('response.headers', true), '') = ''
+           then '[{"Cache-Control":"private, no-store"},{"Vary":"X-Client-Id, X-Api-Token"}]'
+         when current_setting('response.headers', true) ilike '%"cache-control"%'
+           then ('[{"Vary":"X-Client-Id, X-Api-Token"}]'::jsonb || current_setting('response.headers', true)::jsonb)::text
+         else ('[{"Cache-Control":"private, no-store"},{"Vary":"X-Client-Id, X-Api-Token"}]'::jsonb
+                || current_setting('response.headers', true)::jsonb)::text
+       end, true);
   if token.role = 'viewer' then
     setting := set_config('transaction_read_only', 'on', true);
   end if;
@@ -975,6 +1031,15 @@ $$;
 
 -- Organizations.
 
+-- Whether people may create organizations. The body is the answer and the operator's: no upgrade replaces it.
+create function babelon_private.people_create_organizations()
+returns boolean
+language sql stable
+return true;
+
+comment on function babelon_private.people_create_organizations is
+  'Whether every account may create organizations. To forbid it, replace the function by one that returns false.';
+
 create function babelon_private.create_organization(name text)
 returns babelon.organizations
 language plpgsql volatile security definer
@@ -985,6 +1050,9 @@ declare
   new_id uuid;
   made   babelon.organizations;
 begin
+  if not babelon_private.people_create_organizations() then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'only the operator of this project creates organizations');
+  end if;
   perform babelon_private.require_name(name);
 
   insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
@@ -1352,7 +1420,8 @@ end
 $$;
 -- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
 -- the hook is not installed, and hands over to the definer of the same name, which guards itself.
--- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded.
+-- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded. A GET is read-only
+-- all the same, and works on a read replica: whoami and list_api_tokens write nothing then.
 
 create function babelon.whoami()
 returns babelon.identity
@@ -1439,7 +1508,7 @@ as $$
 $$;
 
 comment on function babelon.whoami is
-  'Who the caller is: a token, a person, or the service role. Errors: BBL_UNAUTHENTICATED.';
+  'Who the caller is: a token, a person, or the service role. On a read replica call it by GET. Errors: BBL_UNAUTHENTICATED.';
 comment on function babelon.create_organization is
   'Creates an organization with the signed-in caller as its owner. name: 1 to 100 visible characters. Errors: BBL_UNAUTHENTICATED, BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN (not a person), BBL_INVALID_INPUT.';
 comment on function babelon.rename_organization is
@@ -1529,7 +1598,13 @@ declare
      limit 1);
 begin
   if coalesce(installed, '') in ('', ours) then
-    execute format('alter role authenticator set pgrst.db_pre_request = %L', ours);
+    begin
+      execute format('alter role authenticator set pgrst.db_pre_request = %L', ours);
+    exception when insufficient_privilege then
+      raise insufficient_privilege using
+        message = format('the role %I cannot install the pre-request hook', current_user),
+        hint = 'Run the migration as postgres.';
+    end;
   else
     raise warning 'the pre-request hook % stays installed; token pairs are verified only by babelon''s own functions', installed
       using hint = 'Make it security invoker and let it call babelon_private.authenticate_request() first.';
