@@ -26,7 +26,7 @@ func written(t *testing.T, document, heading string) []string {
 	below, _, _ = strings.Cut(below, "\n"+level+" ")
 	var blocks []string
 	for _, block := range strings.Split(below, "```sql\n")[1:] {
-		sql, _, _ := strings.Cut(block, "\n```")
+		sql, _, _ := strings.Cut(block, "```")
 		blocks = append(blocks, sql)
 	}
 	if len(blocks) == 0 {
