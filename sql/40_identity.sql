@@ -2,8 +2,8 @@
 --
 -- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
 -- current_user, because inside a definer function current_user is the definer.
--- A token is known by one setting, babelon.token_id, which the hook makes: 122 random bits that nobody is ever
--- shown, so SQL that runs as one token cannot name another. Everything else about it is read from its row.
+-- The hook identifies a token by one setting, babelon.token_id: 122 random bits that no API shows, so SQL that runs as
+-- one token cannot name another. Everything else about the token comes from its row.
 --
 -- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session.
 
@@ -33,7 +33,7 @@ begin
 end
 $$;
 
--- NOTE: not auth.uid(), which takes any role's word for it, and fails on a `sub` that is no UUID.
+-- NOTE: not auth.uid(), which accepts a `sub` from any role, and fails on one that is not a UUID.
 create function babelon_private.caller_user_id()
 returns uuid
 language plpgsql stable
@@ -75,9 +75,9 @@ begin
 end
 $$;
 
--- The organizations the caller belongs to, with the caller's role in each. It is read anew in every statement, so a
--- revoked token loses them in the middle of a request.
--- Definer, to read tokens and memberships, which are filtered by policies that call this very function.
+-- The caller's organizations, with the caller's role in each. Every statement reads them anew, so a token that is revoked
+-- during a request loses them before the request ends.
+-- Definer, because no caller may read tokens and memberships.
 create function babelon_private.caller_roles()
 returns table (organization_id uuid, role babelon.member_role)
 language plpgsql stable security definer
@@ -94,8 +94,8 @@ begin
     return;
   end if;
 
-  -- Only a verified pair makes somebody babelon_token. And a pair that nobody has verified, because the hook is not
-  -- installed, never falls back to another identity.
+  -- The role babelon_token without a verified pair is nobody. And without the hook a pair is unverified: it must not fall
+  -- back to another identity.
   if current_setting('role') = 'babelon_token' or babelon_private.request_has_pair() then
     perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
       'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
@@ -104,7 +104,7 @@ begin
   return query
   select m.organization_id, m.role
     from babelon_private.memberships m
-   where m.user_id = babelon_private.caller_user_id();
+   where m.user_id = babelon_private.caller_user_id() and m.role is not null;
 end
 $$;
 
@@ -125,7 +125,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- NOTE: no condition on the role, which would keep PostgreSQL from asking caller_roles(), and that from refusing a pair.
+  -- NOTE: no `where` on the role: PostgreSQL would then skip caller_roles(), which refuses unverified pairs.
   return (select case when current_setting('role') = 'babelon_token' then r.organization_id end
             from babelon_private.caller_roles() r limit 1);
 end
@@ -137,7 +137,7 @@ comment on function babelon.tenant_ids is
   'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id = any (array(select babelon.tenant_ids(''viewer'')))), which asks once a statement and uses the column''s index. Errors: BBL_UNAUTHENTICATED (a pair that no hook has verified).';
 
 -- The guard of every function that acts on an organization: which one does the caller mean, and may they?
--- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
+-- An unknown organization and somebody else's get the same answer, so nobody can probe for organizations.
 create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
 returns uuid
 language plpgsql stable
@@ -158,7 +158,9 @@ begin
     own := array(select babelon.tenant_ids());
     if kind = 'user' and cardinality(own) = 0 then
       perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
-        'Create one with create_organization, or ask an admin to add you.');
+        case when babelon_private.keeps_organizations()
+             then 'Create one with create_organization, or ask an admin to add you.'
+             else 'Ask the project''s administrator to add you.' end);
     elsif cardinality(own) <> 1 then
       perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
         'Name one of yours; the view organizations lists them.');
@@ -184,17 +186,18 @@ end
 $$;
 
 create type babelon.identity as (
-  kind              babelon.caller_kind,
-  organization_id   uuid,
-  organization_name text,
-  role              babelon.member_role,
-  client_id         text,
-  token_name        text,
-  user_id           uuid,
-  email             text
+  kind                babelon.caller_kind,
+  organization_id     uuid,
+  organization_name   text,
+  role                babelon.member_role,
+  client_id           text,
+  token_name          text,
+  user_id             uuid,
+  email               text,
+  keeps_organizations boolean
 );
 comment on type babelon.identity is
-  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization.';
+  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization. keeps_organizations: whether Babelon keeps this project''s organizations and members, so that create_organization, set_member and their kin work.';
 
 create function babelon_private.whoami()
 returns babelon.identity
@@ -205,6 +208,7 @@ declare
   me babelon.identity;
 begin
   me.kind := babelon_private.caller_kind();
+  me.keeps_organizations := babelon_private.keeps_organizations();
 
   if me.kind = 'token' then
     select t.client_id, t.name into me.client_id, me.token_name

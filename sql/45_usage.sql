@@ -1,14 +1,13 @@
--- Counting uses: of every request, exactly, and never in a request's way.
+-- Counting uses: every request, exactly, and without slowing any.
 --
--- A token's own row is never written when it is used: every request with a hot token would queue behind
--- that row, and its revocation behind all of them. There are two ways instead.
+-- A use never writes the token's own row: every request with a hot token would queue behind that row, and its
+-- revocation behind all of them. record_use() takes one of two ways instead.
 --
 --   Journal   Each use, of reads too, is a message in the write-ahead log: no lock, no transaction ID, no
---             commit to flush, and it survives a rollback. It is 25 bytes: the token's id, 1 for used or 0 for
---             denied, and the time in microseconds since 2000. collect_usage() folds the messages into the
---             counters. A logical replication slot keeps them until then, and a migration cannot make one:
---             an operator calls enable_usage_journal() once.
---   Counters  Where no journal is kept, a read-write request adds to a counter row of its token that nobody
+--             commit to flush, and it survives a rollback. A logical replication slot keeps the messages until
+--             collect_usage() folds them into the counters. A migration cannot make a slot: an operator calls
+--             enable_usage_journal() once.
+--   Counters  Without a journal, a read-write request adds to a counter row of its token that nobody else
 --             holds; so a token has as many rows as it ever had requests at the same time. Read-only
 --             requests cannot write, and are not recorded.
 
@@ -25,7 +24,7 @@ create table babelon_private.api_token_uses (
 ) with (fillfactor = 50);  -- room for updates in place
 create index api_token_uses_token_id_idx on babelon_private.api_token_uses (token_id);
 
--- How far the journal is: one row while it is on, none while it is off.
+-- How far the journal is folded: one row while it is on, none while it is off.
 create table babelon_private.usage_journal (
   id            boolean     not null default true,
   slot_name     name        not null,
@@ -45,20 +44,32 @@ comment on table babelon_private.api_token_uses is
 comment on table babelon_private.usage_journal is
   'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
 
--- Whether the journal is on. Every request asks, and reading a table for it costs some microseconds of each; so the
--- body is the answer, and switching the journal replaces it. Nothing in it depends on a search_path, and with one set
--- it could not be inlined.
+-- Whether the journal is on. Switching the journal replaces this function. It is immutable so that each session
+-- evaluates it once, when it plans its caller: reading a table instead costs every request some microseconds.
 create function babelon_private.usage_is_journalled()
 returns boolean
-language sql stable
+language sql immutable
+set search_path = pg_catalog, pg_temp
 return false;
 
-create function babelon_private.count_use(used_token_id uuid)
-returns void
+-- Records one use, or, in the journal, one denial. Returns whether it was recorded.
+--
+-- A journal entry is 25 bytes: the token's id, 1 for a use or 0 for a denial, and the time in microseconds since
+-- 2000. read_usage_journal() is its reader.
+create function babelon_private.record_use(used_token_id uuid, accepted boolean)
+returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if babelon_private.usage_is_journalled() then
+    return not pg_is_in_recovery()
+       and pg_logical_emit_message(false, 'babelon.use', uuid_send(used_token_id)
+             || case when accepted then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp())) is not null;
+  elsif not accepted or current_setting('transaction_read_only') = 'on' then
+    return false;
+  end if;
+
   update babelon_private.api_token_uses u
      set uses = u.uses + 1,
          last_used_at = greatest(u.last_used_at, clock_timestamp())
@@ -72,15 +83,58 @@ begin
     insert into babelon_private.api_token_uses (token_id, uses, last_used_at)
     values (used_token_id, 1, clock_timestamp());
   end if;
+  return true;
 end
 $$;
 
--- The output plugin wants a publication; one without tables keeps everybody's rows out of the decoding.
+-- Reads the journal from where its slot is, to an LSN or until max_messages have been found. Returns a row for each
+-- token and outcome, and one without a token for every message that is no entry of ours: anybody who can run SQL can
+-- write one. messages and last_lsn count both kinds.
+create function babelon_private.read_usage_journal(slot_name name, upto pg_lsn, max_messages int)
+returns table (token_id uuid, accepted boolean, messages bigint, last_at timestamptz, last_lsn pg_lsn)
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+rows 100
+as $$
+#variable_conflict use_column
+declare
+  -- pgoutput writes 'M', flags, an LSN, the prefix with its NUL, and a length before the content.
+  header_length constant int := 1 + 1 + 8 + length('babelon.use') + 1 + 4;
+  -- Times are compared in hexadecimal, and what is equal in many entries is decoded once: ten times as fast.
+  latest constant text collate "C" := encode(timestamptz_send(clock_timestamp() + interval '1 minute'), 'hex');
+begin
+  return query
+  with peeked as (
+    select m.lsn,
+           case when substr(m.data, 11, 12) = 'babelon.use\000'
+                 and octet_length(m.data) = header_length + 25
+                 and encode(substr(m.data, header_length + 18), 'hex') collate "C" <= latest
+                then substr(m.data, header_length + 1) end as entry
+      from pg_logical_slot_peek_binary_changes(read_usage_journal.slot_name, upto, max_messages,
+             'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
+  ), grouped as (
+    select substr(p.entry, 1, 17) as token_and_outcome,
+           count(*) as messages,
+           max(encode(substr(p.entry, 18), 'hex') collate "C") as last_at,
+           max(p.lsn) as last_lsn
+      from peeked p
+     group by 1
+  )
+  select encode(substr(g.token_and_outcome, 1, 16), 'hex')::uuid,
+         case get_byte(g.token_and_outcome, 16) when 1 then true when 0 then false end,
+         g.messages,
+         timestamptz '2000-01-01 00:00:00+00' + ('x' || g.last_at)::bit(64)::bigint * interval '1 microsecond',
+         g.last_lsn
+    from grouped g;
+end
+$$;
+
+-- The output plugin wants a publication. One without tables keeps everybody's rows out of the decoding.
 create publication babelon_usage;
 
--- A slot belongs to one database, its name to the whole server. Whoever makes, drops or reads it holds the advisory
--- lock 'babelon.usage_journal' of the database. A dump has the journal's state but no slot, so in a restored database the
--- name in the state is that of another database's.
+-- A slot belongs to one database, but its name must be unique on the server. Every function that makes, drops or reads
+-- the slot holds the database's advisory lock 'babelon.usage_journal'. A dump holds the journal's state but no slot, so a
+-- restored database names a slot that belongs to another one.
 create function babelon_private.create_usage_slot(out slot_name name, out start pg_lsn)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -118,14 +172,14 @@ begin
     set slot_name = excluded.slot_name, folded_before = excluded.folded_before,
         as_of = excluded.as_of, restarted_at = excluded.as_of;
   create or replace function babelon_private.usage_is_journalled()
-  returns boolean language sql stable return true;
+  returns boolean language sql immutable set search_path = pg_catalog, pg_temp return true;
 
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
       using 'babelon-collect-usage', '* * * * *', 'select babelon_private.collect_usage()';
   else
-    raise warning 'pg_cron is not installed, so nobody collects the usage journal but lists, within their budget'
-      using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: what is not collected keeps the write-ahead log.';
+    raise warning 'pg_cron is not installed, so only lists collect the usage journal, and only within their budget'
+      using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: the server keeps the write-ahead log until it is collected.';
   end if;
   if current_setting('max_slot_wal_keep_size') = '-1' then
     raise warning 'max_slot_wal_keep_size is not set: a journal that nobody collects can fill the disk';
@@ -148,7 +202,7 @@ begin
     raise warning 'the last uses are lost, because collecting them failed: %', sqlerrm;
   end;
   create or replace function babelon_private.usage_is_journalled()
-  returns boolean language sql stable return false;
+  returns boolean language sql immutable set search_path = pg_catalog, pg_temp return false;
   delete from babelon_private.usage_journal returning slot_name into slot;
   perform pg_drop_replication_slot(s.slot_name)
      from pg_replication_slots s where s.slot_name = slot and s.database = current_database();
@@ -159,93 +213,59 @@ begin
 end
 $$;
 
--- Folds the journal into the counters, and returns how far they go in time; NULL where no journal is kept.
---
--- Exactly once: peeking leaves the slot where it is, and how far was folded commits with the counters. Only
--- the next collection lets the slot forget what that one committed.
--- Bounded, when it is asked to be: it goes at most max_bytes of log forward, whoever wrote them, and folds at most
--- max_messages; and where decoding would have to begin 16 times as far behind, as it must while an old transaction
--- that has written is open, it leaves that to a collection without bounds. That one also makes a lost slot anew.
--- Definer, so that a scheduler's role needs nothing but EXECUTE.
-create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
+-- Starts the journal again after it lost its slot. Returns the time it starts from.
+create function babelon_private.restart_usage_journal()
 returns timestamptz
-language plpgsql volatile security definer
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- pgoutput's 'M', flags, LSN, our prefix and its NUL, and the length come before what was written.
-  header_length constant int := 1 + 1 + 8 + length('babelon.use') + 1 + 4;
-  journal babelon_private.usage_journal;
-  slot    record;
-  made    record;
-  reach   record;
-  goal    pg_lsn;
+  made record;
+  now  constant timestamptz := clock_timestamp();
 begin
-  -- One collector at a time; whoever comes meanwhile is content with what there is.
-  if not pg_try_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0)) then
-    return (select j.as_of from babelon_private.usage_journal j);
-  end if;
-  select * into journal from babelon_private.usage_journal;
-  if not found then
-    return null;
-  end if;
+  select * into made from babelon_private.create_usage_slot();
+  update babelon_private.usage_journal
+     set slot_name = made.slot_name, folded_before = made.start, as_of = now, restarted_at = now;
+  raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', now
+    using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
+  return now;
+end
+$$;
 
-  select s.restart_lsn, s.confirmed_flush_lsn, s.active, s.wal_status into slot
-    from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
-  if not found or slot.wal_status = 'lost' then
-    if max_bytes is null then
-      select * into made from babelon_private.create_usage_slot();
-      journal.as_of := clock_timestamp();
-      update babelon_private.usage_journal
-         set slot_name = made.slot_name, folded_before = made.start, as_of = journal.as_of, restarted_at = journal.as_of;
-      raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', journal.as_of
-        using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
-    end if;
-    return journal.as_of;
-  elsif slot.active or journal.folded_before - slot.restart_lsn > 16 * max_bytes then
-    return journal.as_of;
+-- Flushes the log, because a slot yields flushed log only. Returns how far it is flushed. Before PostgreSQL 17 SQL cannot
+-- ask for a flush; the server flushes by itself, after some seconds at the latest.
+create function babelon_private.flush_usage_journal()
+returns pg_lsn
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn() and current_setting('server_version_num')::int >= 170000 then
+    execute $sql$ select pg_logical_emit_message(false, 'babelon.flush', '', true) $sql$;
   end if;
+  return pg_current_wal_flush_lsn();
+end
+$$;
 
-  -- What starts before this has been counted, and the slot passes over it from now on.
-  if journal.folded_before > slot.confirmed_flush_lsn then
-    perform pg_replication_slot_advance(journal.slot_name, journal.folded_before);
-  end if;
-
-  -- Where this mark is found, everything that was journalled by now has been found. A slot yields flushed log
-  -- only; PostgreSQL 17 can flush it with the mark, before that it is found by a later collection.
-  execute case when current_setting('server_version_num')::int >= 170000
-    then 'select pg_logical_emit_message(false, $1, $2, true)'
-    else 'select pg_logical_emit_message(false, $1, $2)' end
-    using 'babelon.use', uuid_send('00000000-0000-0000-0000-000000000000') || '\x02'::bytea || timestamptz_send(clock_timestamp());
-  goal := least(pg_current_wal_flush_lsn(), journal.folded_before + max_bytes::numeric);
-
-  with peeked as (
-    select m.lsn, m.data
-      from pg_logical_slot_peek_binary_changes(journal.slot_name, goal, max_messages,
-             'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
-  ), messages as (
-    select substr(p.data, header_length + 1) as content
-      from peeked p
-     where substr(p.data, 11, 12) = 'babelon.use\000'
-  ), entries as (
-    select encode(substr(content, 1, 16), 'hex')::uuid as token_id,
-           get_byte(content, 16) as outcome,
-           timestamptz '2000-01-01 00:00:00+00'
-             + ('x' || encode(substr(content, 18), 'hex'))::bit(64)::bigint * interval '1 microsecond' as at
-      from messages
-     -- Whoever can run SQL can write such a message. What is no entry is passed over: a time is before the year 4283.
-     where octet_length(content) = 25 and get_byte(content, 17) = 0
-  ), plausible as (
-    select * from entries where at <= clock_timestamp() + interval '1 minute'
+-- Adds what is in the journal to the counters. Returns what was found: how many messages, of how many tokens, the last
+-- message's LSN, and the last entry's time.
+create function babelon_private.fold_usage(
+  slot_name name, upto pg_lsn, max_messages int,
+  out messages bigint, out tokens bigint, out last_lsn pg_lsn, out last_at timestamptz)
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  with journalled as materialized (
+    select * from babelon_private.read_usage_journal(slot_name, upto, max_messages)
   ), folded as (
-    select e.token_id,
-           count(*)  filter (where e.outcome = 1) as uses,
-           max(e.at) filter (where e.outcome = 1) as last_used_at,
-           count(*)  filter (where e.outcome = 0) as denials,
-           max(e.at) filter (where e.outcome = 0) as last_denied_at
-      from plausible e
-      join babelon_private.api_tokens t on t.id = e.token_id
-     group by e.token_id
+    select j.token_id,
+           coalesce(sum(j.messages) filter (where j.accepted), 0)::bigint     as uses,
+           max(j.last_at)           filter (where j.accepted)                 as last_used_at,
+           coalesce(sum(j.messages) filter (where not j.accepted), 0)::bigint as denials,
+           max(j.last_at)           filter (where not j.accepted)             as last_denied_at
+      from journalled j
+      join babelon_private.api_tokens t on t.id = j.token_id
+     group by j.token_id
   ), updated as (
     update babelon_private.api_token_uses c
        set uses           = c.uses + f.uses,
@@ -257,19 +277,84 @@ begin
     returning c.token_id
   ), inserted as (
     insert into babelon_private.api_token_uses (token_id, uses, last_used_at, denials, last_denied_at)
-    select f.* from folded f where f.token_id not in (select u.token_id from updated u)
+    select f.token_id, f.uses, f.last_used_at, f.denials, f.last_denied_at
+      from folded f
+     where f.token_id not in (select u.token_id from updated u)
   )
-  select (select count(*) from peeked) as found,
-         (select max(p.lsn) from peeked p) as last_lsn,
-         (select max(e.at) from plausible e) as last_at
-    into reach;
+  select coalesce(sum(j.messages), 0)::bigint, (select count(*) from folded), max(j.last_lsn),
+         max(j.last_at) filter (where j.accepted is not null)
+    from journalled j
+$$;
 
-  if reach.found >= max_messages then
-    goal := reach.last_lsn;  -- where the last one ends; there may be more behind it
+-- Folds the journal into the counters. Returns how far they go in time; NULL without a journal.
+--
+-- Exactly once   Reading leaves the slot where it is, and folded_before commits with the counters. Only the next
+--                collection lets the slot pass what this one committed.
+-- Nothing new    The slot passes log in which no use was found at once, without writing anything. So a collection after
+--                which nothing was written ends before it decodes.
+-- Bounded        Decoding begins at restart_lsn: up to 15 seconds back on a busy server, or before an old transaction
+--                that has written. With max_bytes it reads at most so much log, and leaves the rest to a scheduler's
+--                collection without bounds, which also replaces a lost slot. When none has come for five minutes, it
+--                reads eight times as much.
+-- Definer, so that a scheduler's role needs nothing but EXECUTE.
+create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
+returns timestamptz
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  journal    babelon_private.usage_journal;
+  slot       record;
+  messages   bigint;
+  tokens     bigint;
+  last_lsn   pg_lsn;
+  last_at    timestamptz;
+  asked_at   timestamptz;
+  reached_at timestamptz;
+  written    pg_lsn;
+  start      pg_lsn;
+  goal       pg_lsn;
+begin
+  -- One collector at a time. Another one returns what there is.
+  if not pg_try_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0)) then
+    return (select j.as_of from babelon_private.usage_journal j);
   end if;
-  journal.as_of := greatest(journal.as_of, reach.last_at);
-  update babelon_private.usage_journal set folded_before = goal, as_of = journal.as_of;
-  return journal.as_of;
+  select * into journal from babelon_private.usage_journal;
+  select s.restart_lsn, s.confirmed_flush_lsn, s.active, s.wal_status into slot
+    from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
+  if slot.wal_status is null or slot.wal_status = 'lost' then
+    return case when journal.id and max_bytes is null then babelon_private.restart_usage_journal() else journal.as_of end;
+  elsif journal.as_of < clock_timestamp() - interval '5 minutes' then
+    max_bytes := 8 * max_bytes;
+  end if;
+
+  asked_at := clock_timestamp();
+  written  := pg_current_wal_insert_lsn();
+  start    := greatest(journal.folded_before, slot.confirmed_flush_lsn);
+  goal     := greatest(start, babelon_private.flush_usage_journal());
+  if goal > start then
+    if slot.active or start - slot.restart_lsn > max_bytes then
+      return journal.as_of;
+    elsif start > slot.confirmed_flush_lsn then
+      perform pg_replication_slot_advance(journal.slot_name, start);
+    end if;
+    select least(goal, s.restart_lsn + max_bytes::numeric) into goal from pg_replication_slots s where s.slot_name = journal.slot_name;
+    if goal <= start then
+      return journal.as_of;
+    end if;
+    select * into messages, tokens, last_lsn, last_at from babelon_private.fold_usage(journal.slot_name, goal, max_messages);
+    if messages >= max_messages then
+      goal := last_lsn;  -- where the last one ends; there may be more behind it
+    end if;
+  end if;
+
+  reached_at := case when goal >= written then asked_at else greatest(journal.as_of, last_at) end;
+  if tokens > 0 or reached_at > journal.as_of + interval '1 minute' then
+    update babelon_private.usage_journal set folded_before = goal, as_of = reached_at;
+  elsif goal > start then
+    perform pg_replication_slot_advance(journal.slot_name, goal);
+  end if;
+  return reached_at;
 end
 $$;
 

@@ -22,8 +22,8 @@ declare
   headers   constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd')::json;
   client_id constant text := headers ->> 'x-client-id';
   api_token constant text := headers ->> 'x-api-token';
-  journal   boolean;
   token     record;
+  recorded  boolean;
   setting   text;
 begin
   -- A JWT with a `sub` is somebody's, whatever its role.
@@ -56,11 +56,7 @@ begin
 
   -- From here on the caller has shown the secret, and may learn about the token; and the use counts, whatever
   -- becomes of the request.
-  journal := babelon_private.usage_is_journalled();
-  if journal and not pg_is_in_recovery() then
-    setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
-      || case when token.active then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
-  end if;
+  recorded := babelon_private.record_use(token.id, token.active);
   if not token.active then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
@@ -70,10 +66,6 @@ begin
       perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
         'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
     end if;
-  end if;
-
-  if not journal and current_setting('transaction_read_only') = 'off' then
-    perform babelon_private.count_use(token.id);
   end if;
 
   -- In one expression, because each costs. The answer is this token's alone, and a cache that keys by Authorization does

@@ -1,46 +1,48 @@
 -- Organizations and members as people see and change them.
 
--- auth.users is not readable through the API; an email is shown to those who share an organization with its owner.
-create function babelon_private.member_email(member_id uuid)
-returns text
+-- Each view runs as its caller, over a definer that returns only the caller's rows. So a project's row-level security on its
+-- own tables of organizations does not interfere, and auth.users stays out of reach.
+
+create function babelon_private.caller_organizations()
+returns table (id uuid, name text, role babelon.member_role)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select u.email
-      from auth.users u
-     where u.id = member_id
-       -- In this order, so that the service role, too, is refused beside a pair that nobody has verified.
-       and (exists (select from babelon_private.memberships m
-                     where m.user_id = member_id
-                       and m.organization_id = any (array(select babelon.tenant_ids())))
-            or babelon_private.caller_kind() = 'service'));
+  if babelon_private.caller_kind() = 'service' then
+    return query
+    select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
+  else
+    return query
+    select o.id, o.name, r.role
+      from babelon_private.caller_roles() r
+      join babelon_private.organizations o on o.id = r.organization_id;
+  end if;
+end
+$$;
+
+create function babelon_private.caller_members()
+returns table (organization_id uuid, user_id uuid, email text, role babelon.member_role)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own constant uuid[] := array(select babelon.tenant_ids());
+begin
+  return query
+  select m.organization_id, m.user_id, u.email::text, m.role
+    from babelon_private.memberships m
+    left join auth.users u on u.id = m.user_id
+   where m.role is not null
+     and (m.organization_id = any (own) or babelon_private.caller_kind() = 'service');
 end
 $$;
 
 create view babelon.organizations with (security_invoker = true) as
-select o.id,
-       o.name,
-       (select r.role from babelon_private.caller_roles() r where r.organization_id = o.id) as role,
-       o.created_at
-  from babelon_private.organizations o;
+select o.id, o.name, o.role from babelon_private.caller_organizations() o;
 
 create view babelon.members with (security_invoker = true) as
-select m.organization_id,
-       m.user_id,
-       babelon_private.member_email(m.user_id) as email,
-       m.role,
-       m.created_at
-  from babelon_private.memberships m;
-
-create policy organizations_select_member on babelon_private.organizations
-  for select to authenticated, babelon_token
-  using (id = any (array(select babelon.tenant_ids())));
-
-create policy memberships_select_member on babelon_private.memberships
-  for select to authenticated, babelon_token
-  using (organization_id = any (array(select babelon.tenant_ids())));
+select m.organization_id, m.user_id, m.email, m.role from babelon_private.caller_members() m;
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
@@ -59,8 +61,21 @@ begin
 end
 $$;
 
--- A JWT outlives the session it was made for by up to an hour, and what it makes here lasts. So everything that makes or
--- changes tokens, members or organizations asks Auth whether the person is still signed in, and as strongly as they can be.
+create function babelon_private.require_own_organizations()
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not babelon_private.keeps_organizations() then
+    perform babelon_private.raise_error('BBL_ORGANIZATIONS_ELSEWHERE', 'this project keeps its organizations and members itself',
+      'Change them where the project does.');
+  end if;
+end
+$$;
+
+-- A JWT is valid for up to an hour after its session has ended, and the tokens it makes are permanent. So every function that
+-- makes or changes something asks Auth whether the session still exists, and whether it has shown the person's second factor.
 -- Tokens and the service role have no session, and pass.
 create function babelon_private.require_current_session()
 returns void
@@ -76,14 +91,14 @@ begin
     return;
   end if;
 
-  -- Locked, so that the account stays until the change is made. Deleting it locks it first too, so neither waits for the other.
+  -- The lock keeps the account until the change commits. A deletion takes the same lock first, so there is no deadlock.
   perform from auth.users u
     where u.id = person
       and u.deleted_at is null
       and (u.banned_until is null or u.banned_until <= now())
       for key share;
   current := found;
-  -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
+  -- NOTE: Auth puts a session into every JWT. One without was signed by somebody else who holds the secret, and is trusted.
   if session_id is not null and to_regclass('auth.sessions') is not null then
     current := current and exists (
       select from auth.sessions s
@@ -122,8 +137,8 @@ begin
 end
 $$;
 
--- The guard of everything that changes something in an organization. The session comes first: somebody whose account is
--- gone is told so, and not that the organization is.
+-- The guard of every change in an organization. It asks for the session first: a person whose account is gone hears that,
+-- and not that the organization is gone.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
 language plpgsql volatile
@@ -141,6 +156,7 @@ $$;
 create function babelon_private.people_create_organizations()
 returns boolean
 language sql stable
+set search_path = pg_catalog, pg_temp
 return true;
 
 comment on function babelon_private.people_create_organizations is
@@ -152,17 +168,19 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  person constant uuid := babelon_private.require_person();
+  person uuid;
   new_id uuid;
   made   babelon.organizations;
 begin
+  perform babelon_private.require_own_organizations();
+  person := babelon_private.require_person();
   if not babelon_private.people_create_organizations() then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'only the operator of this project creates organizations');
   end if;
   perform babelon_private.require_name(name);
 
-  insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
-  insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
+  insert into babelon_private.own_organizations (name) values (create_organization.name) returning id into new_id;
+  insert into babelon_private.own_memberships (organization_id, user_id, role) values (new_id, person, 'owner');
 
   select * into made from babelon.organizations o where o.id = new_id;
   return made;
@@ -175,15 +193,17 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_manager(organization_id);
+  organization uuid;
   renamed      babelon.organizations;
 begin
+  perform babelon_private.require_own_organizations();
+  organization := babelon_private.require_manager(organization_id);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot rename its organization', 'Sign in.');
   end if;
   perform babelon_private.require_name(name);
 
-  update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+  update babelon_private.own_organizations o set name = rename_organization.name where o.id = organization;
   if not found then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
   end if;
@@ -199,13 +219,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
+  organization uuid;
 begin
+  perform babelon_private.require_own_organizations();
+  organization := babelon_private.require_manager(organization_id, 'owner');
+
   -- As in authorize_member_change: the caller may have been demoted while waiting.
-  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   perform babelon_private.require_role(organization, 'owner');
 
-  delete from babelon_private.organizations o where o.id = organization;
+  delete from babelon_private.own_organizations o where o.id = organization;
   set constraints all immediate;  -- what the project defers to the commit, too
 exception when foreign_key_violation or restrict_violation then  -- the second from PostgreSQL 18 on
   perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
@@ -215,9 +238,9 @@ $$;
 
 -- Members.
 
--- Who an email address or a user ID means, for a change in this organization; NULL when nobody. An email means a
--- member first, whatever has become of their account; then somebody who has signed up, confirmed the address, and is
--- neither banned nor deleted. It is looked up as Auth does, by the index that Auth has for it.
+-- Finds the person behind an email or a user ID, for a change in this organization; NULL if there is none. Members come
+-- first, even if their account has been banned or deleted since; then people who are neither. An email matches only a person
+-- who has confirmed it, so that nobody else gets the role. The look-up uses the index that Auth itself uses.
 create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
 returns uuid
 language plpgsql stable
@@ -235,7 +258,8 @@ begin
       from babelon_private.memberships m
       join auth.users u on u.id = m.user_id
      where m.organization_id = find_person.organization_id
-       and (m.user_id = find_person.user_id or lower(u.email) = lower(find_person.email)));
+       and (m.user_id = find_person.user_id
+            or lower(u.email) = lower(find_person.email) and u.email_confirmed_at is not null));
   if cardinality(people) = 0 and user_id is not null then
     people := array(
       select u.id from auth.users u
@@ -273,9 +297,9 @@ begin
 end
 $$;
 
--- What set_member and remove_member have in common: who is meant, and may the caller change them? new_role is NULL to
--- remove. Returns the organization and the person, with changes to its members locked: so two owners who demote each
--- other cannot leave it without one. Who may change nothing gets neither that lock nor an answer about anybody.
+-- Authorizes set_member and remove_member, whose new_role is NULL. Returns the organization and the person, and locks the
+-- organization's members, so that two owners who demote each other cannot leave it without one. A caller who may change
+-- nothing gets neither the lock nor an answer about anybody.
 create function babelon_private.authorize_member_change(
   email text, user_id uuid, organization_id uuid, new_role babelon.member_role,
   out organization uuid, out person uuid)
@@ -284,11 +308,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   caller   constant uuid := babelon_private.caller_user_id();
-  -- Everybody can leave. To leave, one's own email means oneself, whoever else has it.
+  -- Everybody can leave. Their own email then means themselves, even if others have it too.
   leaving  constant boolean := new_role is null and num_nonnulls(email, user_id) = 1 and (user_id = caller or exists (
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
 begin
+  perform babelon_private.require_own_organizations();
   organization := babelon_private.require_manager(organization_id, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
@@ -299,9 +324,9 @@ begin
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
 
-  -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
-  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
-  -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
+  -- An update and not only a row lock, which would not stop a transaction whose snapshot is older than the other's change.
+  update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  -- Asked again under the lock: the caller may have been demoted while waiting.
   perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role
@@ -338,9 +363,9 @@ begin
   target := babelon_private.authorize_member_change(email, user_id, organization_id, role);
 
   begin
-    insert into babelon_private.memberships (organization_id, user_id, role)
+    insert into babelon_private.own_memberships (organization_id, user_id, role)
     values (target.organization, target.person, set_member.role)
-    on conflict on constraint memberships_pkey do update set role = excluded.role;
+    on conflict on constraint own_memberships_pkey do update set role = excluded.role;
   exception when foreign_key_violation then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or the person has just been deleted');
   end;
@@ -362,7 +387,7 @@ declare
 begin
   target := babelon_private.authorize_member_change(email, user_id, organization_id, null);
 
-  delete from babelon_private.memberships m
+  delete from babelon_private.own_memberships m
    where m.organization_id = target.organization and m.user_id = target.person;
   if not found then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'this person is no member');

@@ -1,8 +1,8 @@
--- Everything that anybody but the owner may do, on one page. Nothing is granted by default, and what a project's own default
--- privileges have granted is taken back first.
+-- Everything that anybody but the owner may do, on one page. Nothing is granted by default: the first statements take back
+-- what a project's default privileges have granted.
 --
 -- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
--- anon may call the functions to be told, in a sentence, that it must authenticate.
+-- anon may call the functions, so that their answer says to authenticate.
 
 revoke all on schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
@@ -42,16 +42,12 @@ grant execute on function
   babelon_private.revoke_api_token(text)
 to anon, authenticated, service_role, babelon_token;
 
--- Organizations and members, read through their views; the policies say which rows.
+-- Organizations and members, read through their views.
 -- NOTE: anon reads neither, and nobody writes either: the functions above do.
 grant select on babelon.organizations, babelon.members
   to authenticated, service_role, babelon_token;
-grant select (id, name, created_at) on babelon_private.organizations
-  to authenticated, service_role, babelon_token;
-grant select (organization_id, user_id, role, created_at) on babelon_private.memberships
-  to authenticated, service_role, babelon_token;
-grant execute on function babelon_private.member_email(uuid)
+grant execute on function babelon_private.caller_organizations(), babelon_private.caller_members()
   to authenticated, service_role, babelon_token;
 
--- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
+-- NOTE: no table is granted to anybody. Only functions read and write them.
 -- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.

@@ -10,7 +10,7 @@ func TestEvery_token_can_be_revoked_by_one_statement_after_a_restore(t *testing.
 	url := installed(t, 17)
 	db := connect(t, url)
 	if _, err := db.Exec(t.Context(), `
-		with one as (insert into babelon_private.organizations (name) values ('Acme') returning id)
+		with one as (insert into babelon_private.own_organizations (name) values ('Acme') returning id)
 		insert into babelon_private.api_tokens (organization_id, client_id, secret_hash, name, role, revoked_at)
 		select id, 'bbl_cid_' || lpad(to_hex(n), 16, '0'), sha256(convert_to('bbl_tok_' || lpad(to_hex(n), 32, '0'), 'UTF8')), 'x', 'member',
 		       case when n > 100 then timestamptz '2020-01-01' end
@@ -39,7 +39,7 @@ func TestEvery_token_can_be_revoked_by_one_statement_after_a_restore(t *testing.
 func TestAn_operator_can_let_nobody_create_organizations(t *testing.T) {
 	person("outsider").rpc(t, "create_organization", args{"name": "before"}).want(t, 200, "")
 	apply(t, project.DatabaseURL, written(t, "docs/operations.md", "## Let nobody create organizations")[0])
-	defer execute(t, "create or replace function babelon_private.people_create_organizations() returns boolean language sql stable return true")
+	defer execute(t, "create or replace function babelon_private.people_create_organizations() returns boolean language sql stable set search_path = pg_catalog, pg_temp return true")
 	person("outsider").rpc(t, "create_organization", args{"name": "after"}).want(t, 403, "BBL_FORBIDDEN")
 	person("owner").rpc(t, "create_organization", args{"name": "after"}).want(t, 403, "BBL_FORBIDDEN")
 }

@@ -29,11 +29,13 @@ func TestThe_functions_type_check(t *testing.T) {
 		}
 	}
 	want(t, found, map[string]string{
-		`babelon_private.planted: column "nothing" does not exist`:                  "planted above",
-		`babelon_private.enable_usage_journal: schema "cron" does not exist`:        "runs only where pg_cron is installed",
-		`babelon_private.disable_usage_journal: relation "cron.job" does not exist`: "runs only where pg_cron is installed",
-		`babelon_private.verify_request: never read variable "setting"`:             "assigned and not performed, to start no query",
-		`babelon_private.authenticate_request: never read variable "setting"`:       "assigned and not performed, to start no query",
+		`babelon_private.planted: column "nothing" does not exist`:                                                                 "planted above",
+		`babelon_private.enable_usage_journal: schema "cron" does not exist`:                                                       "runs only where pg_cron is installed",
+		`babelon_private.disable_usage_journal: relation "cron.job" does not exist`:                                                "runs only where pg_cron is installed",
+		`babelon_private.flush_usage_journal: function pg_logical_emit_message(boolean, unknown, unknown, boolean) does not exist`: "runs only on PostgreSQL 17 and later",
+		`babelon_private.verify_request: never read variable "recorded"`:                                                           "assigned and not performed, to start no query",
+		`babelon_private.verify_request: never read variable "setting"`:                                                            "assigned and not performed, to start no query",
+		`babelon_private.authenticate_request: never read variable "setting"`:                                                      "assigned and not performed, to start no query",
 	})
 }
 
@@ -54,11 +56,11 @@ func TestThe_advisors_of_Supabase_have_no_advice(t *testing.T) {
 	}
 	const granted = "granted to nobody: definer functions alone read and write it"
 	want(t, found, map[string]string{
-		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":                         "planted above",
-		"function_search_path_mutable: Function `babelon_private.usage_is_journalled` has a role mutable search_path":         "a constant, which a search_path would keep from being inlined",
-		"function_search_path_mutable: Function `babelon_private.people_create_organizations` has a role mutable search_path": "a constant too",
-		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":                    granted,
-		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist":                granted,
-		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":                 granted,
+		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":             "planted above",
+		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":        granted,
+		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist":    granted,
+		"rls_enabled_no_policy: Table `babelon_private.own_organizations` has RLS enabled, but no policies exist": granted,
+		"rls_enabled_no_policy: Table `babelon_private.own_memberships` has RLS enabled, but no policies exist":   granted,
+		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":     granted,
 	})
 }

@@ -57,7 +57,7 @@ func TestTaking_it_out_leaves_an_operators_own_hook_and_nothing_of_ours(t *testi
 	chained := strings.Replace(hook, "%s", "perform babelon_private.authenticate_request();", 1)
 	apply(t, s.DatabaseURL, chained+`
 		alter role authenticator set pgrst.db_pre_request = 'public.their_hook';
-		create table public.builds (tenant_id uuid default babelon.tenant_id() references babelon_private.organizations (id));
+		create table public.builds (tenant_id uuid default babelon.tenant_id() references babelon_private.own_organizations (id));
 		alter table public.builds enable row level security;
 		create policy builds_all on public.builds to babelon_token using (true);
 		grant select on public.builds to anon, babelon_token;

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -402,10 +403,59 @@ func TestA_bounded_collection_does_not_decode_from_far_behind_an_open_transactio
 		}
 		return n
 	}
-	if n := uses("max_bytes => 1 << 20"); n != 0 {
+	const bound = "max_bytes => 10 << 20"
+	if n := uses(bound); n != 0 {
 		t.Errorf("it counted %d", n)
 	}
-	if n := uses(""); n != 1 {
-		t.Errorf("without bounds it counted %d", n)
+	// Where no scheduler has collected for five minutes, nobody else would.
+	if _, err := db.Exec(t.Context(), "update babelon_private.usage_journal set as_of = as_of - interval '5 minutes'"); err != nil {
+		t.Fatal(err)
+	}
+	if n := uses(bound); n != 1 {
+		t.Errorf("after five minutes it counted %d", n)
+	}
+}
+
+func TestA_list_decodes_nothing_when_nothing_is_new(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	db := connect(t, project.SuperuserDatabaseURL)
+	catchUp(t)
+	// An open transaction that has written, so that decoding begins before it, and log after it that costs time to decode.
+	tx, err := connect(t, project.DatabaseURL).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(t.Context())
+	if _, err := tx.Exec(t.Context(), "insert into public.notes values ('open')"); err != nil {
+		t.Fatal(err)
+	}
+	foreign(t, 20<<20)
+
+	lists := func() time.Duration {
+		t.Helper()
+		began := time.Now()
+		if _, err := db.Exec(t.Context(), "set role service_role; select count(*) from babelon.list_api_tokens('"+organization+"'); reset role"); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(began)
+	}
+	var after, idle []time.Duration
+	for range 15 {
+		journal(t, token, 1)
+		settle(t)
+		after = append(after, lists())
+		lists() // it finds only what the one before has written, and passes it
+		idle = append(idle, lists())
+	}
+	if row := list(t, organization)[token.ClientID]; row.Uses != 15 {
+		t.Errorf("15 uses were counted as %d", row.Uses)
+	}
+	slices.Sort(after)
+	slices.Sort(idle)
+	if a, i := after[len(after)/2], idle[len(idle)/2]; i > a/4 {
+		t.Errorf("a list takes %v after a use, and %v when nothing is new", a, i)
+	} else {
+		t.Logf("a list takes %v after a use, and %v when nothing is new", a, i)
 	}
 }

@@ -86,55 +86,78 @@ create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
 comment on type babelon.member_role is
   'What somebody may do in an organization, in rising order: viewers read, members write, admins manage members and tokens, owners manage owners.';
 
--- Names are shown in lists and typed by people, so a name has something to see, nothing that could forge a line or
--- disguise another name, and never an API token pasted by mistake, however it is spelt.
--- The classes are Unicode's categories, as ICU has them: [:graph:] leaves out control, format and unassigned characters.
+-- People read names in lists and type them. So a name has something visible, nothing that forges a line or disguises
+-- another name, and never an API token that somebody pasted by mistake, however it is spelt.
+-- The character classes are ICU's, by Unicode category: [:graph:] excludes control, format and unassigned characters.
 create function babelon_private.is_name(name text)
 returns boolean
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select char_length(name) between 1 and 100
-     -- No control and no format characters, but the two joiners that some scripts and emoji are written with. And what this
-     -- server's ICU does not know yet only where Unicode keeps the room for emoji and for ideographs.
+     -- No control or format characters, except the two joiners that some scripts and emoji need. Characters newer than
+     -- this server's ICU pass only in the ranges that Unicode reserves for emoji and ideographs.
      and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D\U0001F000-\U0001FAFF\U0001FC00-\U0001FFFD\U00020000-\U0002FFFD\U00030000-\U0003FFFD]'
      and name !~ '[\u0001-\u001F\u007F-\u009F\u2028\u2029]'
-     -- Something to see: a letter that is no filler, a digit, punctuation, or a common symbol; marks alone do not count.
+     -- Something visible: a letter that is not a filler, a digit, punctuation, or a common symbol. Marks do not count.
      and (regexp_replace(name, '[\u115F\u1160\u3164\uFFA0]', '', 'g') collate "und-x-icu" ~ '[[:alnum:][:punct:]]'
           or name ~ '[$+<=>^`|~\u00A2-\u00BE\u00D7\u00F7\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\u3007\u3200-\u33FF\U0001F000-\U0001FAFF\U0001FC00-\U0003FFFD]')
      and lower(regexp_replace(normalize(name, NFKD), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
-create table babelon_private.organizations (
+-- The rest of Babelon reads organizations only through two views. By default they show the tables below. A project that
+-- has organizations of its own replaces the views, drops these tables, and manages members itself (docs/organizations.md).
+
+create table babelon_private.own_organizations (
   id                 uuid        not null default gen_random_uuid(),
   name               text        not null,
   created_at         timestamptz not null default now(),
   members_changed_at timestamptz not null default now(),
-  constraint organizations_pkey primary key (id),
-  constraint organizations_name_check check (babelon_private.is_name(name))
+  constraint own_organizations_pkey primary key (id),
+  constraint own_organizations_name_check check (babelon_private.is_name(name))
 );
 
-create table babelon_private.memberships (
+create table babelon_private.own_memberships (
   organization_id uuid                not null,
   user_id         uuid                not null,
   role            babelon.member_role not null,
   created_at      timestamptz         not null default now(),
-  constraint memberships_pkey primary key (organization_id, user_id),
-  constraint memberships_organization_id_fkey foreign key (organization_id)
-    references babelon_private.organizations (id) on delete cascade,
-  constraint memberships_user_id_fkey foreign key (user_id)
+  constraint own_memberships_pkey primary key (organization_id, user_id),
+  constraint own_memberships_organization_id_fkey foreign key (organization_id)
+    references babelon_private.own_organizations (id) on delete cascade,
+  constraint own_memberships_user_id_fkey foreign key (user_id)
     references auth.users (id) on delete cascade
 );
-create index memberships_user_id_idx on babelon_private.memberships (user_id);
+create index own_memberships_user_id_idx on babelon_private.own_memberships (user_id);
 
-alter table babelon_private.organizations enable row level security;
-alter table babelon_private.memberships   enable row level security;
+-- NOTE: no policies, because no role of the API is granted these tables. Only definer functions read and write them.
+alter table babelon_private.own_organizations enable row level security;
+alter table babelon_private.own_memberships   enable row level security;
 
-comment on table babelon_private.organizations is 'Tenants. People read them through babelon.organizations.';
-comment on table babelon_private.memberships is 'Who is in which organization, as what. People read it through babelon.members.';
-comment on column babelon_private.organizations.members_changed_at is
+create view babelon_private.organizations as
+select o.id, o.name from babelon_private.own_organizations o;
+
+create view babelon_private.memberships as
+select m.organization_id, m.user_id, m.role from babelon_private.own_memberships m;
+
+comment on table babelon_private.own_organizations is 'Organizations, where Babelon keeps them. People read them through babelon.organizations.';
+comment on table babelon_private.own_memberships is 'The members of those organizations, and their roles. People read them through babelon.members.';
+comment on column babelon_private.own_organizations.members_changed_at is
   'When its members last changed. Whoever changes them writes it first, so that such changes happen one after another at every isolation level.';
--- Token pairs. Of a secret only its SHA-256 is ever here.
+comment on view babelon_private.organizations is 'Every organization, one row each.';
+comment on view babelon_private.memberships is 'Who is in which organization, as what: one row a person and organization. A NULL role is no access.';
+
+create function babelon_private.keeps_organizations()
+returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return to_regclass('babelon_private.own_memberships') is not null;
+end
+$$;
+comment on function babelon_private.keeps_organizations is 'Whether Babelon keeps organizations and members itself, and not the project.';
+-- Token pairs. This table never holds a secret, only its SHA-256.
 
 create table babelon_private.api_tokens (
   id              uuid                not null default gen_random_uuid(),
@@ -152,7 +175,7 @@ create table babelon_private.api_tokens (
   constraint api_tokens_client_id_key unique (client_id),
   constraint api_tokens_request_key unique (organization_id, request_id),
   constraint api_tokens_organization_id_fkey foreign key (organization_id)
-    references babelon_private.organizations (id) on delete cascade,
+    references babelon_private.own_organizations (id) on delete cascade,
   constraint api_tokens_created_by_fkey foreign key (created_by)
     references auth.users (id) on delete set null,
   constraint api_tokens_revoked_by_fkey foreign key (revoked_by)
@@ -166,7 +189,7 @@ create index api_tokens_organization_id_idx on babelon_private.api_tokens (organ
 create index api_tokens_created_by_idx on babelon_private.api_tokens (created_by);
 create index api_tokens_revoked_by_idx on babelon_private.api_tokens (revoked_by);
 
--- Revocation is for good, whoever asks: nobody who can reach this table can take one back.
+-- Revocation is permanent: no role that can reach this table can undo it.
 create function babelon_private.forbid_unrevoking()
 returns trigger
 language plpgsql
@@ -182,10 +205,10 @@ create trigger api_tokens_revocation_is_final
   for each row
   when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
   execute function babelon_private.forbid_unrevoking();
--- In a session that has switched triggers off, as replication and restores do, too.
+-- Always, so that it also fires in a session that has switched triggers off, as replication and restores do.
 alter table babelon_private.api_tokens enable always trigger api_tokens_revocation_is_final;
 
--- NOTE: no policies, because no role of the API is granted this table; definer functions alone read and write it.
+-- NOTE: no policies, because no role of the API is granted this table. Only definer functions read and write it.
 alter table babelon_private.api_tokens enable row level security;
 
 comment on table babelon_private.api_tokens is 'One row a token pair. People read it through babelon.list_api_tokens().';
@@ -194,7 +217,7 @@ comment on column babelon_private.api_tokens.created_by is 'The person who made 
 comment on column babelon_private.api_tokens.request_id is 'The maker''s idempotency key: a retry with it replaces this pair.';
 comment on column babelon_private.api_tokens.revoked_by is 'The person who revoked it; NULL when a token or the service role did, or the person is gone.';
 
--- What state a token is in is said here and nowhere else: the hook, policies and lists read tokens through this view.
+-- This view alone decides a token's state. The hook, policies and lists read tokens through it.
 create type babelon.token_state as enum ('active', 'revoked');
 comment on type babelon.token_state is 'active: the pair is accepted. revoked: it is refused, for good.';
 
@@ -223,6 +246,7 @@ create type babelon_private.error_code as enum (
   'BBL_SESSION_ENDED',
   'BBL_MFA_REQUIRED',
   'BBL_FORBIDDEN',
+  'BBL_ORGANIZATIONS_ELSEWHERE',
   'BBL_TENANT_MISMATCH',
   'BBL_NOT_FOUND',
   'BBL_CONFLICT'
@@ -244,6 +268,7 @@ declare
     when 'BBL_SESSION_ENDED'         then 401
     when 'BBL_MFA_REQUIRED'          then 403
     when 'BBL_FORBIDDEN'             then 403
+    when 'BBL_ORGANIZATIONS_ELSEWHERE' then 403
     when 'BBL_TENANT_MISMATCH'       then 403
     when 'BBL_NOT_FOUND'             then 404
     when 'BBL_CONFLICT'              then 409
@@ -265,8 +290,8 @@ comment on function babelon_private.raise_error is
 --
 -- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
 -- current_user, because inside a definer function current_user is the definer.
--- A token is known by one setting, babelon.token_id, which the hook makes: 122 random bits that nobody is ever
--- shown, so SQL that runs as one token cannot name another. Everything else about it is read from its row.
+-- The hook identifies a token by one setting, babelon.token_id: 122 random bits that no API shows, so SQL that runs as
+-- one token cannot name another. Everything else about the token comes from its row.
 --
 -- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session.
 
@@ -296,7 +321,7 @@ begin
 end
 $$;
 
--- NOTE: not auth.uid(), which takes any role's word for it, and fails on a `sub` that is no UUID.
+-- NOTE: not auth.uid(), which accepts a `sub` from any role, and fails on one that is not a UUID.
 create function babelon_private.caller_user_id()
 returns uuid
 language plpgsql stable
@@ -338,9 +363,9 @@ begin
 end
 $$;
 
--- The organizations the caller belongs to, with the caller's role in each. It is read anew in every statement, so a
--- revoked token loses them in the middle of a request.
--- Definer, to read tokens and memberships, which are filtered by policies that call this very function.
+-- The caller's organizations, with the caller's role in each. Every statement reads them anew, so a token that is revoked
+-- during a request loses them before the request ends.
+-- Definer, because no caller may read tokens and memberships.
 create function babelon_private.caller_roles()
 returns table (organization_id uuid, role babelon.member_role)
 language plpgsql stable security definer
@@ -357,8 +382,8 @@ begin
     return;
   end if;
 
-  -- Only a verified pair makes somebody babelon_token. And a pair that nobody has verified, because the hook is not
-  -- installed, never falls back to another identity.
+  -- The role babelon_token without a verified pair is nobody. And without the hook a pair is unverified: it must not fall
+  -- back to another identity.
   if current_setting('role') = 'babelon_token' or babelon_private.request_has_pair() then
     perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
       'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
@@ -367,7 +392,7 @@ begin
   return query
   select m.organization_id, m.role
     from babelon_private.memberships m
-   where m.user_id = babelon_private.caller_user_id();
+   where m.user_id = babelon_private.caller_user_id() and m.role is not null;
 end
 $$;
 
@@ -388,7 +413,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- NOTE: no condition on the role, which would keep PostgreSQL from asking caller_roles(), and that from refusing a pair.
+  -- NOTE: no `where` on the role: PostgreSQL would then skip caller_roles(), which refuses unverified pairs.
   return (select case when current_setting('role') = 'babelon_token' then r.organization_id end
             from babelon_private.caller_roles() r limit 1);
 end
@@ -400,7 +425,7 @@ comment on function babelon.tenant_ids is
   'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id = any (array(select babelon.tenant_ids(''viewer'')))), which asks once a statement and uses the column''s index. Errors: BBL_UNAUTHENTICATED (a pair that no hook has verified).';
 
 -- The guard of every function that acts on an organization: which one does the caller mean, and may they?
--- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
+-- An unknown organization and somebody else's get the same answer, so nobody can probe for organizations.
 create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
 returns uuid
 language plpgsql stable
@@ -421,7 +446,9 @@ begin
     own := array(select babelon.tenant_ids());
     if kind = 'user' and cardinality(own) = 0 then
       perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
-        'Create one with create_organization, or ask an admin to add you.');
+        case when babelon_private.keeps_organizations()
+             then 'Create one with create_organization, or ask an admin to add you.'
+             else 'Ask the project''s administrator to add you.' end);
     elsif cardinality(own) <> 1 then
       perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
         'Name one of yours; the view organizations lists them.');
@@ -447,17 +474,18 @@ end
 $$;
 
 create type babelon.identity as (
-  kind              babelon.caller_kind,
-  organization_id   uuid,
-  organization_name text,
-  role              babelon.member_role,
-  client_id         text,
-  token_name        text,
-  user_id           uuid,
-  email             text
+  kind                babelon.caller_kind,
+  organization_id     uuid,
+  organization_name   text,
+  role                babelon.member_role,
+  client_id           text,
+  token_name          text,
+  user_id             uuid,
+  email               text,
+  keeps_organizations boolean
 );
 comment on type babelon.identity is
-  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization.';
+  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization. keeps_organizations: whether Babelon keeps this project''s organizations and members, so that create_organization, set_member and their kin work.';
 
 create function babelon_private.whoami()
 returns babelon.identity
@@ -468,6 +496,7 @@ declare
   me babelon.identity;
 begin
   me.kind := babelon_private.caller_kind();
+  me.keeps_organizations := babelon_private.keeps_organizations();
 
   if me.kind = 'token' then
     select t.client_id, t.name into me.client_id, me.token_name
@@ -489,17 +518,16 @@ begin
   return me;
 end
 $$;
--- Counting uses: of every request, exactly, and never in a request's way.
+-- Counting uses: every request, exactly, and without slowing any.
 --
--- A token's own row is never written when it is used: every request with a hot token would queue behind
--- that row, and its revocation behind all of them. There are two ways instead.
+-- A use never writes the token's own row: every request with a hot token would queue behind that row, and its
+-- revocation behind all of them. record_use() takes one of two ways instead.
 --
 --   Journal   Each use, of reads too, is a message in the write-ahead log: no lock, no transaction ID, no
---             commit to flush, and it survives a rollback. It is 25 bytes: the token's id, 1 for used or 0 for
---             denied, and the time in microseconds since 2000. collect_usage() folds the messages into the
---             counters. A logical replication slot keeps them until then, and a migration cannot make one:
---             an operator calls enable_usage_journal() once.
---   Counters  Where no journal is kept, a read-write request adds to a counter row of its token that nobody
+--             commit to flush, and it survives a rollback. A logical replication slot keeps the messages until
+--             collect_usage() folds them into the counters. A migration cannot make a slot: an operator calls
+--             enable_usage_journal() once.
+--   Counters  Without a journal, a read-write request adds to a counter row of its token that nobody else
 --             holds; so a token has as many rows as it ever had requests at the same time. Read-only
 --             requests cannot write, and are not recorded.
 
@@ -516,7 +544,7 @@ create table babelon_private.api_token_uses (
 ) with (fillfactor = 50);  -- room for updates in place
 create index api_token_uses_token_id_idx on babelon_private.api_token_uses (token_id);
 
--- How far the journal is: one row while it is on, none while it is off.
+-- How far the journal is folded: one row while it is on, none while it is off.
 create table babelon_private.usage_journal (
   id            boolean     not null default true,
   slot_name     name        not null,
@@ -536,20 +564,32 @@ comment on table babelon_private.api_token_uses is
 comment on table babelon_private.usage_journal is
   'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
 
--- Whether the journal is on. Every request asks, and reading a table for it costs some microseconds of each; so the
--- body is the answer, and switching the journal replaces it. Nothing in it depends on a search_path, and with one set
--- it could not be inlined.
+-- Whether the journal is on. Switching the journal replaces this function. It is immutable so that each session
+-- evaluates it once, when it plans its caller: reading a table instead costs every request some microseconds.
 create function babelon_private.usage_is_journalled()
 returns boolean
-language sql stable
+language sql immutable
+set search_path = pg_catalog, pg_temp
 return false;
 
-create function babelon_private.count_use(used_token_id uuid)
-returns void
+-- Records one use, or, in the journal, one denial. Returns whether it was recorded.
+--
+-- A journal entry is 25 bytes: the token's id, 1 for a use or 0 for a denial, and the time in microseconds since
+-- 2000. read_usage_journal() is its reader.
+create function babelon_private.record_use(used_token_id uuid, accepted boolean)
+returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if babelon_private.usage_is_journalled() then
+    return not pg_is_in_recovery()
+       and pg_logical_emit_message(false, 'babelon.use', uuid_send(used_token_id)
+             || case when accepted then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp())) is not null;
+  elsif not accepted or current_setting('transaction_read_only') = 'on' then
+    return false;
+  end if;
+
   update babelon_private.api_token_uses u
      set uses = u.uses + 1,
          last_used_at = greatest(u.last_used_at, clock_timestamp())
@@ -563,15 +603,58 @@ begin
     insert into babelon_private.api_token_uses (token_id, uses, last_used_at)
     values (used_token_id, 1, clock_timestamp());
   end if;
+  return true;
 end
 $$;
 
--- The output plugin wants a publication; one without tables keeps everybody's rows out of the decoding.
+-- Reads the journal from where its slot is, to an LSN or until max_messages have been found. Returns a row for each
+-- token and outcome, and one without a token for every message that is no entry of ours: anybody who can run SQL can
+-- write one. messages and last_lsn count both kinds.
+create function babelon_private.read_usage_journal(slot_name name, upto pg_lsn, max_messages int)
+returns table (token_id uuid, accepted boolean, messages bigint, last_at timestamptz, last_lsn pg_lsn)
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+rows 100
+as $$
+#variable_conflict use_column
+declare
+  -- pgoutput writes 'M', flags, an LSN, the prefix with its NUL, and a length before the content.
+  header_length constant int := 1 + 1 + 8 + length('babelon.use') + 1 + 4;
+  -- Times are compared in hexadecimal, and what is equal in many entries is decoded once: ten times as fast.
+  latest constant text collate "C" := encode(timestamptz_send(clock_timestamp() + interval '1 minute'), 'hex');
+begin
+  return query
+  with peeked as (
+    select m.lsn,
+           case when substr(m.data, 11, 12) = 'babelon.use\000'
+                 and octet_length(m.data) = header_length + 25
+                 and encode(substr(m.data, header_length + 18), 'hex') collate "C" <= latest
+                then substr(m.data, header_length + 1) end as entry
+      from pg_logical_slot_peek_binary_changes(read_usage_journal.slot_name, upto, max_messages,
+             'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
+  ), grouped as (
+    select substr(p.entry, 1, 17) as token_and_outcome,
+           count(*) as messages,
+           max(encode(substr(p.entry, 18), 'hex') collate "C") as last_at,
+           max(p.lsn) as last_lsn
+      from peeked p
+     group by 1
+  )
+  select encode(substr(g.token_and_outcome, 1, 16), 'hex')::uuid,
+         case get_byte(g.token_and_outcome, 16) when 1 then true when 0 then false end,
+         g.messages,
+         timestamptz '2000-01-01 00:00:00+00' + ('x' || g.last_at)::bit(64)::bigint * interval '1 microsecond',
+         g.last_lsn
+    from grouped g;
+end
+$$;
+
+-- The output plugin wants a publication. One without tables keeps everybody's rows out of the decoding.
 create publication babelon_usage;
 
--- A slot belongs to one database, its name to the whole server. Whoever makes, drops or reads it holds the advisory
--- lock 'babelon.usage_journal' of the database. A dump has the journal's state but no slot, so in a restored database the
--- name in the state is that of another database's.
+-- A slot belongs to one database, but its name must be unique on the server. Every function that makes, drops or reads
+-- the slot holds the database's advisory lock 'babelon.usage_journal'. A dump holds the journal's state but no slot, so a
+-- restored database names a slot that belongs to another one.
 create function babelon_private.create_usage_slot(out slot_name name, out start pg_lsn)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -609,14 +692,14 @@ begin
     set slot_name = excluded.slot_name, folded_before = excluded.folded_before,
         as_of = excluded.as_of, restarted_at = excluded.as_of;
   create or replace function babelon_private.usage_is_journalled()
-  returns boolean language sql stable return true;
+  returns boolean language sql immutable set search_path = pg_catalog, pg_temp return true;
 
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
       using 'babelon-collect-usage', '* * * * *', 'select babelon_private.collect_usage()';
   else
-    raise warning 'pg_cron is not installed, so nobody collects the usage journal but lists, within their budget'
-      using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: what is not collected keeps the write-ahead log.';
+    raise warning 'pg_cron is not installed, so only lists collect the usage journal, and only within their budget'
+      using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: the server keeps the write-ahead log until it is collected.';
   end if;
   if current_setting('max_slot_wal_keep_size') = '-1' then
     raise warning 'max_slot_wal_keep_size is not set: a journal that nobody collects can fill the disk';
@@ -639,7 +722,7 @@ begin
     raise warning 'the last uses are lost, because collecting them failed: %', sqlerrm;
   end;
   create or replace function babelon_private.usage_is_journalled()
-  returns boolean language sql stable return false;
+  returns boolean language sql immutable set search_path = pg_catalog, pg_temp return false;
   delete from babelon_private.usage_journal returning slot_name into slot;
   perform pg_drop_replication_slot(s.slot_name)
      from pg_replication_slots s where s.slot_name = slot and s.database = current_database();
@@ -650,93 +733,59 @@ begin
 end
 $$;
 
--- Folds the journal into the counters, and returns how far they go in time; NULL where no journal is kept.
---
--- Exactly once: peeking leaves the slot where it is, and how far was folded commits with the counters. Only
--- the next collection lets the slot forget what that one committed.
--- Bounded, when it is asked to be: it goes at most max_bytes of log forward, whoever wrote them, and folds at most
--- max_messages; and where decoding would have to begin 16 times as far behind, as it must while an old transaction
--- that has written is open, it leaves that to a collection without bounds. That one also makes a lost slot anew.
--- Definer, so that a scheduler's role needs nothing but EXECUTE.
-create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
+-- Starts the journal again after it lost its slot. Returns the time it starts from.
+create function babelon_private.restart_usage_journal()
 returns timestamptz
-language plpgsql volatile security definer
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- pgoutput's 'M', flags, LSN, our prefix and its NUL, and the length come before what was written.
-  header_length constant int := 1 + 1 + 8 + length('babelon.use') + 1 + 4;
-  journal babelon_private.usage_journal;
-  slot    record;
-  made    record;
-  reach   record;
-  goal    pg_lsn;
+  made record;
+  now  constant timestamptz := clock_timestamp();
 begin
-  -- One collector at a time; whoever comes meanwhile is content with what there is.
-  if not pg_try_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0)) then
-    return (select j.as_of from babelon_private.usage_journal j);
-  end if;
-  select * into journal from babelon_private.usage_journal;
-  if not found then
-    return null;
-  end if;
+  select * into made from babelon_private.create_usage_slot();
+  update babelon_private.usage_journal
+     set slot_name = made.slot_name, folded_before = made.start, as_of = now, restarted_at = now;
+  raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', now
+    using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
+  return now;
+end
+$$;
 
-  select s.restart_lsn, s.confirmed_flush_lsn, s.active, s.wal_status into slot
-    from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
-  if not found or slot.wal_status = 'lost' then
-    if max_bytes is null then
-      select * into made from babelon_private.create_usage_slot();
-      journal.as_of := clock_timestamp();
-      update babelon_private.usage_journal
-         set slot_name = made.slot_name, folded_before = made.start, as_of = journal.as_of, restarted_at = journal.as_of;
-      raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', journal.as_of
-        using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
-    end if;
-    return journal.as_of;
-  elsif slot.active or journal.folded_before - slot.restart_lsn > 16 * max_bytes then
-    return journal.as_of;
+-- Flushes the log, because a slot yields flushed log only. Returns how far it is flushed. Before PostgreSQL 17 SQL cannot
+-- ask for a flush; the server flushes by itself, after some seconds at the latest.
+create function babelon_private.flush_usage_journal()
+returns pg_lsn
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn() and current_setting('server_version_num')::int >= 170000 then
+    execute $sql$ select pg_logical_emit_message(false, 'babelon.flush', '', true) $sql$;
   end if;
+  return pg_current_wal_flush_lsn();
+end
+$$;
 
-  -- What starts before this has been counted, and the slot passes over it from now on.
-  if journal.folded_before > slot.confirmed_flush_lsn then
-    perform pg_replication_slot_advance(journal.slot_name, journal.folded_before);
-  end if;
-
-  -- Where this mark is found, everything that was journalled by now has been found. A slot yields flushed log
-  -- only; PostgreSQL 17 can flush it with the mark, before that it is found by a later collection.
-  execute case when current_setting('server_version_num')::int >= 170000
-    then 'select pg_logical_emit_message(false, $1, $2, true)'
-    else 'select pg_logical_emit_message(false, $1, $2)' end
-    using 'babelon.use', uuid_send('00000000-0000-0000-0000-000000000000') || '\x02'::bytea || timestamptz_send(clock_timestamp());
-  goal := least(pg_current_wal_flush_lsn(), journal.folded_before + max_bytes::numeric);
-
-  with peeked as (
-    select m.lsn, m.data
-      from pg_logical_slot_peek_binary_changes(journal.slot_name, goal, max_messages,
-             'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
-  ), messages as (
-    select substr(p.data, header_length + 1) as content
-      from peeked p
-     where substr(p.data, 11, 12) = 'babelon.use\000'
-  ), entries as (
-    select encode(substr(content, 1, 16), 'hex')::uuid as token_id,
-           get_byte(content, 16) as outcome,
-           timestamptz '2000-01-01 00:00:00+00'
-             + ('x' || encode(substr(content, 18), 'hex'))::bit(64)::bigint * interval '1 microsecond' as at
-      from messages
-     -- Whoever can run SQL can write such a message. What is no entry is passed over: a time is before the year 4283.
-     where octet_length(content) = 25 and get_byte(content, 17) = 0
-  ), plausible as (
-    select * from entries where at <= clock_timestamp() + interval '1 minute'
+-- Adds what is in the journal to the counters. Returns what was found: how many messages, of how many tokens, the last
+-- message's LSN, and the last entry's time.
+create function babelon_private.fold_usage(
+  slot_name name, upto pg_lsn, max_messages int,
+  out messages bigint, out tokens bigint, out last_lsn pg_lsn, out last_at timestamptz)
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  with journalled as materialized (
+    select * from babelon_private.read_usage_journal(slot_name, upto, max_messages)
   ), folded as (
-    select e.token_id,
-           count(*)  filter (where e.outcome = 1) as uses,
-           max(e.at) filter (where e.outcome = 1) as last_used_at,
-           count(*)  filter (where e.outcome = 0) as denials,
-           max(e.at) filter (where e.outcome = 0) as last_denied_at
-      from plausible e
-      join babelon_private.api_tokens t on t.id = e.token_id
-     group by e.token_id
+    select j.token_id,
+           coalesce(sum(j.messages) filter (where j.accepted), 0)::bigint     as uses,
+           max(j.last_at)           filter (where j.accepted)                 as last_used_at,
+           coalesce(sum(j.messages) filter (where not j.accepted), 0)::bigint as denials,
+           max(j.last_at)           filter (where not j.accepted)             as last_denied_at
+      from journalled j
+      join babelon_private.api_tokens t on t.id = j.token_id
+     group by j.token_id
   ), updated as (
     update babelon_private.api_token_uses c
        set uses           = c.uses + f.uses,
@@ -748,19 +797,84 @@ begin
     returning c.token_id
   ), inserted as (
     insert into babelon_private.api_token_uses (token_id, uses, last_used_at, denials, last_denied_at)
-    select f.* from folded f where f.token_id not in (select u.token_id from updated u)
+    select f.token_id, f.uses, f.last_used_at, f.denials, f.last_denied_at
+      from folded f
+     where f.token_id not in (select u.token_id from updated u)
   )
-  select (select count(*) from peeked) as found,
-         (select max(p.lsn) from peeked p) as last_lsn,
-         (select max(e.at) from plausible e) as last_at
-    into reach;
+  select coalesce(sum(j.messages), 0)::bigint, (select count(*) from folded), max(j.last_lsn),
+         max(j.last_at) filter (where j.accepted is not null)
+    from journalled j
+$$;
 
-  if reach.found >= max_messages then
-    goal := reach.last_lsn;  -- where the last one ends; there may be more behind it
+-- Folds the journal into the counters. Returns how far they go in time; NULL without a journal.
+--
+-- Exactly once   Reading leaves the slot where it is, and folded_before commits with the counters. Only the next
+--                collection lets the slot pass what this one committed.
+-- Nothing new    The slot passes log in which no use was found at once, without writing anything. So a collection after
+--                which nothing was written ends before it decodes.
+-- Bounded        Decoding begins at restart_lsn: up to 15 seconds back on a busy server, or before an old transaction
+--                that has written. With max_bytes it reads at most so much log, and leaves the rest to a scheduler's
+--                collection without bounds, which also replaces a lost slot. When none has come for five minutes, it
+--                reads eight times as much.
+-- Definer, so that a scheduler's role needs nothing but EXECUTE.
+create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
+returns timestamptz
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  journal    babelon_private.usage_journal;
+  slot       record;
+  messages   bigint;
+  tokens     bigint;
+  last_lsn   pg_lsn;
+  last_at    timestamptz;
+  asked_at   timestamptz;
+  reached_at timestamptz;
+  written    pg_lsn;
+  start      pg_lsn;
+  goal       pg_lsn;
+begin
+  -- One collector at a time. Another one returns what there is.
+  if not pg_try_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0)) then
+    return (select j.as_of from babelon_private.usage_journal j);
   end if;
-  journal.as_of := greatest(journal.as_of, reach.last_at);
-  update babelon_private.usage_journal set folded_before = goal, as_of = journal.as_of;
-  return journal.as_of;
+  select * into journal from babelon_private.usage_journal;
+  select s.restart_lsn, s.confirmed_flush_lsn, s.active, s.wal_status into slot
+    from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
+  if slot.wal_status is null or slot.wal_status = 'lost' then
+    return case when journal.id and max_bytes is null then babelon_private.restart_usage_journal() else journal.as_of end;
+  elsif journal.as_of < clock_timestamp() - interval '5 minutes' then
+    max_bytes := 8 * max_bytes;
+  end if;
+
+  asked_at := clock_timestamp();
+  written  := pg_current_wal_insert_lsn();
+  start    := greatest(journal.folded_before, slot.confirmed_flush_lsn);
+  goal     := greatest(start, babelon_private.flush_usage_journal());
+  if goal > start then
+    if slot.active or start - slot.restart_lsn > max_bytes then
+      return journal.as_of;
+    elsif start > slot.confirmed_flush_lsn then
+      perform pg_replication_slot_advance(journal.slot_name, start);
+    end if;
+    select least(goal, s.restart_lsn + max_bytes::numeric) into goal from pg_replication_slots s where s.slot_name = journal.slot_name;
+    if goal <= start then
+      return journal.as_of;
+    end if;
+    select * into messages, tokens, last_lsn, last_at from babelon_private.fold_usage(journal.slot_name, goal, max_messages);
+    if messages >= max_messages then
+      goal := last_lsn;  -- where the last one ends; there may be more behind it
+    end if;
+  end if;
+
+  reached_at := case when goal >= written then asked_at else greatest(journal.as_of, last_at) end;
+  if tokens > 0 or reached_at > journal.as_of + interval '1 minute' then
+    update babelon_private.usage_journal set folded_before = goal, as_of = reached_at;
+  elsif goal > start then
+    perform pg_replication_slot_advance(journal.slot_name, goal);
+  end if;
+  return reached_at;
 end
 $$;
 
@@ -794,8 +908,8 @@ declare
   headers   constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd')::json;
   client_id constant text := headers ->> 'x-client-id';
   api_token constant text := headers ->> 'x-api-token';
-  journal   boolean;
   token     record;
+  recorded  boolean;
   setting   text;
 begin
   -- A JWT with a `sub` is somebody's, whatever its role.
@@ -828,11 +942,7 @@ begin
 
   -- From here on the caller has shown the secret, and may learn about the token; and the use counts, whatever
   -- becomes of the request.
-  journal := babelon_private.usage_is_journalled();
-  if journal and not pg_is_in_recovery() then
-    setting := pg_logical_emit_message(false, 'babelon.use', uuid_send(token.id)
-      || case when token.active then '\x01'::bytea else '\x00' end || timestamptz_send(clock_timestamp()));
-  end if;
+  recorded := babelon_private.record_use(token.id, token.active);
   if not token.active then
     perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
       'Generate a new one.');
@@ -842,10 +952,6 @@ begin
       perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
         'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
     end if;
-  end if;
-
-  if not journal and current_setting('transaction_read_only') = 'off' then
-    perform babelon_private.count_use(token.id);
   end if;
 
   -- In one expression, because each costs. The answer is this token's alone, and a cache that keys by Authorization does
@@ -894,47 +1000,49 @@ comment on function babelon_private.verify_request is
   'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH, BBL_UNAUTHENTICATED (a JWT of the role babelon_token).';
 -- Organizations and members as people see and change them.
 
--- auth.users is not readable through the API; an email is shown to those who share an organization with its owner.
-create function babelon_private.member_email(member_id uuid)
-returns text
+-- Each view runs as its caller, over a definer that returns only the caller's rows. So a project's row-level security on its
+-- own tables of organizations does not interfere, and auth.users stays out of reach.
+
+create function babelon_private.caller_organizations()
+returns table (id uuid, name text, role babelon.member_role)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select u.email
-      from auth.users u
-     where u.id = member_id
-       -- In this order, so that the service role, too, is refused beside a pair that nobody has verified.
-       and (exists (select from babelon_private.memberships m
-                     where m.user_id = member_id
-                       and m.organization_id = any (array(select babelon.tenant_ids())))
-            or babelon_private.caller_kind() = 'service'));
+  if babelon_private.caller_kind() = 'service' then
+    return query
+    select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
+  else
+    return query
+    select o.id, o.name, r.role
+      from babelon_private.caller_roles() r
+      join babelon_private.organizations o on o.id = r.organization_id;
+  end if;
+end
+$$;
+
+create function babelon_private.caller_members()
+returns table (organization_id uuid, user_id uuid, email text, role babelon.member_role)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own constant uuid[] := array(select babelon.tenant_ids());
+begin
+  return query
+  select m.organization_id, m.user_id, u.email::text, m.role
+    from babelon_private.memberships m
+    left join auth.users u on u.id = m.user_id
+   where m.role is not null
+     and (m.organization_id = any (own) or babelon_private.caller_kind() = 'service');
 end
 $$;
 
 create view babelon.organizations with (security_invoker = true) as
-select o.id,
-       o.name,
-       (select r.role from babelon_private.caller_roles() r where r.organization_id = o.id) as role,
-       o.created_at
-  from babelon_private.organizations o;
+select o.id, o.name, o.role from babelon_private.caller_organizations() o;
 
 create view babelon.members with (security_invoker = true) as
-select m.organization_id,
-       m.user_id,
-       babelon_private.member_email(m.user_id) as email,
-       m.role,
-       m.created_at
-  from babelon_private.memberships m;
-
-create policy organizations_select_member on babelon_private.organizations
-  for select to authenticated, babelon_token
-  using (id = any (array(select babelon.tenant_ids())));
-
-create policy memberships_select_member on babelon_private.memberships
-  for select to authenticated, babelon_token
-  using (organization_id = any (array(select babelon.tenant_ids())));
+select m.organization_id, m.user_id, m.email, m.role from babelon_private.caller_members() m;
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
@@ -953,8 +1061,21 @@ begin
 end
 $$;
 
--- A JWT outlives the session it was made for by up to an hour, and what it makes here lasts. So everything that makes or
--- changes tokens, members or organizations asks Auth whether the person is still signed in, and as strongly as they can be.
+create function babelon_private.require_own_organizations()
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not babelon_private.keeps_organizations() then
+    perform babelon_private.raise_error('BBL_ORGANIZATIONS_ELSEWHERE', 'this project keeps its organizations and members itself',
+      'Change them where the project does.');
+  end if;
+end
+$$;
+
+-- A JWT is valid for up to an hour after its session has ended, and the tokens it makes are permanent. So every function that
+-- makes or changes something asks Auth whether the session still exists, and whether it has shown the person's second factor.
 -- Tokens and the service role have no session, and pass.
 create function babelon_private.require_current_session()
 returns void
@@ -970,14 +1091,14 @@ begin
     return;
   end if;
 
-  -- Locked, so that the account stays until the change is made. Deleting it locks it first too, so neither waits for the other.
+  -- The lock keeps the account until the change commits. A deletion takes the same lock first, so there is no deadlock.
   perform from auth.users u
     where u.id = person
       and u.deleted_at is null
       and (u.banned_until is null or u.banned_until <= now())
       for key share;
   current := found;
-  -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
+  -- NOTE: Auth puts a session into every JWT. One without was signed by somebody else who holds the secret, and is trusted.
   if session_id is not null and to_regclass('auth.sessions') is not null then
     current := current and exists (
       select from auth.sessions s
@@ -1016,8 +1137,8 @@ begin
 end
 $$;
 
--- The guard of everything that changes something in an organization. The session comes first: somebody whose account is
--- gone is told so, and not that the organization is.
+-- The guard of every change in an organization. It asks for the session first: a person whose account is gone hears that,
+-- and not that the organization is gone.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
 language plpgsql volatile
@@ -1035,6 +1156,7 @@ $$;
 create function babelon_private.people_create_organizations()
 returns boolean
 language sql stable
+set search_path = pg_catalog, pg_temp
 return true;
 
 comment on function babelon_private.people_create_organizations is
@@ -1046,17 +1168,19 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  person constant uuid := babelon_private.require_person();
+  person uuid;
   new_id uuid;
   made   babelon.organizations;
 begin
+  perform babelon_private.require_own_organizations();
+  person := babelon_private.require_person();
   if not babelon_private.people_create_organizations() then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'only the operator of this project creates organizations');
   end if;
   perform babelon_private.require_name(name);
 
-  insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
-  insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
+  insert into babelon_private.own_organizations (name) values (create_organization.name) returning id into new_id;
+  insert into babelon_private.own_memberships (organization_id, user_id, role) values (new_id, person, 'owner');
 
   select * into made from babelon.organizations o where o.id = new_id;
   return made;
@@ -1069,15 +1193,17 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_manager(organization_id);
+  organization uuid;
   renamed      babelon.organizations;
 begin
+  perform babelon_private.require_own_organizations();
+  organization := babelon_private.require_manager(organization_id);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot rename its organization', 'Sign in.');
   end if;
   perform babelon_private.require_name(name);
 
-  update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+  update babelon_private.own_organizations o set name = rename_organization.name where o.id = organization;
   if not found then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
   end if;
@@ -1093,13 +1219,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
+  organization uuid;
 begin
+  perform babelon_private.require_own_organizations();
+  organization := babelon_private.require_manager(organization_id, 'owner');
+
   -- As in authorize_member_change: the caller may have been demoted while waiting.
-  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   perform babelon_private.require_role(organization, 'owner');
 
-  delete from babelon_private.organizations o where o.id = organization;
+  delete from babelon_private.own_organizations o where o.id = organization;
   set constraints all immediate;  -- what the project defers to the commit, too
 exception when foreign_key_violation or restrict_violation then  -- the second from PostgreSQL 18 on
   perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
@@ -1109,9 +1238,9 @@ $$;
 
 -- Members.
 
--- Who an email address or a user ID means, for a change in this organization; NULL when nobody. An email means a
--- member first, whatever has become of their account; then somebody who has signed up, confirmed the address, and is
--- neither banned nor deleted. It is looked up as Auth does, by the index that Auth has for it.
+-- Finds the person behind an email or a user ID, for a change in this organization; NULL if there is none. Members come
+-- first, even if their account has been banned or deleted since; then people who are neither. An email matches only a person
+-- who has confirmed it, so that nobody else gets the role. The look-up uses the index that Auth itself uses.
 create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
 returns uuid
 language plpgsql stable
@@ -1129,7 +1258,8 @@ begin
       from babelon_private.memberships m
       join auth.users u on u.id = m.user_id
      where m.organization_id = find_person.organization_id
-       and (m.user_id = find_person.user_id or lower(u.email) = lower(find_person.email)));
+       and (m.user_id = find_person.user_id
+            or lower(u.email) = lower(find_person.email) and u.email_confirmed_at is not null));
   if cardinality(people) = 0 and user_id is not null then
     people := array(
       select u.id from auth.users u
@@ -1167,9 +1297,9 @@ begin
 end
 $$;
 
--- What set_member and remove_member have in common: who is meant, and may the caller change them? new_role is NULL to
--- remove. Returns the organization and the person, with changes to its members locked: so two owners who demote each
--- other cannot leave it without one. Who may change nothing gets neither that lock nor an answer about anybody.
+-- Authorizes set_member and remove_member, whose new_role is NULL. Returns the organization and the person, and locks the
+-- organization's members, so that two owners who demote each other cannot leave it without one. A caller who may change
+-- nothing gets neither the lock nor an answer about anybody.
 create function babelon_private.authorize_member_change(
   email text, user_id uuid, organization_id uuid, new_role babelon.member_role,
   out organization uuid, out person uuid)
@@ -1178,11 +1308,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   caller   constant uuid := babelon_private.caller_user_id();
-  -- Everybody can leave. To leave, one's own email means oneself, whoever else has it.
+  -- Everybody can leave. Their own email then means themselves, even if others have it too.
   leaving  constant boolean := new_role is null and num_nonnulls(email, user_id) = 1 and (user_id = caller or exists (
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
 begin
+  perform babelon_private.require_own_organizations();
   organization := babelon_private.require_manager(organization_id, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
@@ -1193,9 +1324,9 @@ begin
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
 
-  -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
-  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
-  -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
+  -- An update and not only a row lock, which would not stop a transaction whose snapshot is older than the other's change.
+  update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  -- Asked again under the lock: the caller may have been demoted while waiting.
   perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role
@@ -1232,9 +1363,9 @@ begin
   target := babelon_private.authorize_member_change(email, user_id, organization_id, role);
 
   begin
-    insert into babelon_private.memberships (organization_id, user_id, role)
+    insert into babelon_private.own_memberships (organization_id, user_id, role)
     values (target.organization, target.person, set_member.role)
-    on conflict on constraint memberships_pkey do update set role = excluded.role;
+    on conflict on constraint own_memberships_pkey do update set role = excluded.role;
   exception when foreign_key_violation then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or the person has just been deleted');
   end;
@@ -1256,7 +1387,7 @@ declare
 begin
   target := babelon_private.authorize_member_change(email, user_id, organization_id, null);
 
-  delete from babelon_private.memberships m
+  delete from babelon_private.own_memberships m
    where m.organization_id = target.organization and m.user_id = target.person;
   if not found then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'this person is no member');
@@ -1284,7 +1415,7 @@ create type babelon.api_token_pair as (
 );
 comment on type babelon.api_token_pair is 'A new token pair. api_token is the secret: it is in this one response and cannot be shown again.';
 
--- Every token as lists show it, with its organization: the type of what the functions below return.
+-- Every token as lists show it. The functions below return this view's row type.
 create view babelon_private.api_token_summaries as
 select t.organization_id,
        t.client_id,
@@ -1338,7 +1469,7 @@ begin
       generate_api_token.role,
       babelon_private.caller_user_id(),
       generate_api_token.request_id)
-    -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
+    -- A retry: the first answer got lost. It replaces the secret, so no token remains whose secret nobody holds.
     on conflict on constraint api_tokens_request_key do update
       set secret_hash = excluded.secret_hash
       where t.name = excluded.name
@@ -1366,10 +1497,10 @@ as $$
 declare
   organization constant uuid := babelon_private.require_role(organization_id, 'viewer');
 begin
-  -- Within a budget that takes a fraction of a second; and whatever is wrong with the journal, the list is there.
+  -- Within a budget of a fraction of a second. A journal that is broken must not fail the list.
   if current_setting('transaction_read_only') = 'off' then
     begin
-      perform babelon_private.collect_usage(max_bytes => 16 << 20, max_messages => 50000);
+      perform babelon_private.collect_usage(max_bytes => 32 << 20, max_messages => 10000);
     exception when others or query_canceled then  -- by statement_timeout, too
       raise warning 'collecting usage failed: %', sqlerrm;
     end;
@@ -1418,6 +1549,21 @@ begin
   return revoked;
 end
 $$;
+
+-- For a project that keeps organizations itself: its trigger calls this when it deletes one softly.
+create function babelon_private.revoke_organization(organization_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update babelon_private.api_tokens t
+     set revoked_at = clock_timestamp()
+   where t.organization_id = revoke_organization.organization_id and t.revoked_at is null;
+end
+$$;
+comment on function babelon_private.revoke_organization is
+  'Revokes every token of an organization, at once and for good. For the operator, and for a definer trigger of theirs.';
 -- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
 -- the hook is not installed, and hands over to the definer of the same name, which guards itself.
 -- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded. A GET is read-only
@@ -1516,7 +1662,7 @@ comment on function babelon.rename_organization is
 comment on function babelon.delete_organization is
   'Deletes an organization with its members and tokens, and what of the project''s data goes with it; its tokens stop working at once. For owners. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (data that does not go with it).';
 comment on function babelon.set_member is
-  'Adds somebody who has signed up, or changes a member''s role. Who: either email, of a member or of somebody who has confirmed it, or user_id, where an email does not name exactly one. For admins, and for owners where an owner is concerned; an admin may become owner where no owner''s account is left. Not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_NOT_FOUND, BBL_CONFLICT (last owner, or several people of one email).';
+  'Adds somebody who has signed up, or changes a member''s role. Who: either email, of exactly one who has confirmed it, or user_id. For admins, and for owners where an owner is concerned; an admin may become owner where no owner''s account is left. Not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_NOT_FOUND, BBL_CONFLICT (last owner, or several people of one email).';
 comment on function babelon.remove_member is
   'Removes a member, by email or by user_id; their tokens stay, as the organization''s. For admins, for owners where an owner is concerned, and for everybody to leave themselves; not for tokens. Errors: as set_member.';
 comment on function babelon.generate_api_token is
@@ -1525,11 +1671,11 @@ comment on function babelon.list_api_tokens is
   'The tokens of an organization, active ones first, newest first; never a secret. Read a long list by its key: order=client_id&client_id=gt.<the last one>. Collects usage first, within a budget, when called by POST. For viewers. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
 comment on function babelon.revoke_api_token is
   'Revokes a token, at once and for good; doing it again changes nothing. For admins. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_NOT_FOUND (unknown, or another organization''s).';
--- Everything that anybody but the owner may do, on one page. Nothing is granted by default, and what a project's own default
--- privileges have granted is taken back first.
+-- Everything that anybody but the owner may do, on one page. Nothing is granted by default: the first statements take back
+-- what a project's default privileges have granted.
 --
 -- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
--- anon may call the functions to be told, in a sentence, that it must authenticate.
+-- anon may call the functions, so that their answer says to authenticate.
 
 revoke all on schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
@@ -1569,18 +1715,14 @@ grant execute on function
   babelon_private.revoke_api_token(text)
 to anon, authenticated, service_role, babelon_token;
 
--- Organizations and members, read through their views; the policies say which rows.
+-- Organizations and members, read through their views.
 -- NOTE: anon reads neither, and nobody writes either: the functions above do.
 grant select on babelon.organizations, babelon.members
   to authenticated, service_role, babelon_token;
-grant select (id, name, created_at) on babelon_private.organizations
-  to authenticated, service_role, babelon_token;
-grant select (organization_id, user_id, role, created_at) on babelon_private.memberships
-  to authenticated, service_role, babelon_token;
-grant execute on function babelon_private.member_email(uuid)
+grant execute on function babelon_private.caller_organizations(), babelon_private.caller_members()
   to authenticated, service_role, babelon_token;
 
--- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
+-- NOTE: no table is granted to anybody. Only functions read and write them.
 -- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.
 -- The last step: everything that it switches on is there by now, with its grants.
 

@@ -84,27 +84,13 @@ func (b *bench) anotherDatabase(ctx context.Context, name string, tokens int) er
 }
 
 func (b *bench) listTime(ctx context.Context, tokens int) (float64, error) {
-	var organization string
-	err := b.db.QueryRow(ctx, `
-		with made as (insert into babelon_private.organizations (name) values ('listed') returning id)
-		insert into babelon_private.api_tokens (organization_id, client_id, secret_hash, name, role)
-		select made.id, public.id_of($1 * 10 + 300000000 + n), sha256('x'), 'listed', 'member'
-		  from made, generate_series(1, $1) n returning organization_id`, tokens).Scan(&organization)
+	organization, err := b.organizationWith(ctx, tokens)
 	if err != nil {
 		return 0, err
 	}
 	medians, err := b.takeTurns(func() (float64, error) {
-		tx, err := b.db.Begin(ctx)
-		if err != nil {
-			return 0, err
-		}
-		defer tx.Rollback(ctx)
-		if _, err := tx.Exec(ctx, "set local role service_role"); err != nil {
-			return 0, err
-		}
-		began := time.Now()
-		_, err = tx.Exec(ctx, "select count(*) from babelon.list_api_tokens($1)", organization)
-		return float64(time.Since(began).Microseconds()) / 1000, err
+		milliseconds, _, err := b.listOnce(ctx, organization)
+		return milliseconds, err
 	})
 	if err != nil {
 		return 0, err
@@ -117,13 +103,10 @@ func (b *bench) bloat(ctx context.Context) error {
 	const uses, collections = 1_000_000, 24
 	began := time.Now()
 	for range collections {
-		_, err := b.db.Exec(ctx, `
-			select count(pg_logical_emit_message(false, 'babelon.use', uuid_send(t.id) || '\x01'::bytea || timestamptz_send(clock_timestamp())))
-			  from babelon_private.api_tokens t, generate_series(1, $2) where t.client_id = public.id_of($1)`, 1, uses/collections)
-		if err != nil {
+		if err := b.use(ctx, b.db, uses/collections); err != nil {
 			return err
 		}
-		if _, err := b.db.Exec(ctx, "set role postgres; select babelon_private.collect_usage(); reset role"); err != nil {
+		if err := b.collect(ctx); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "in which the runs take turns")
 	flag.IntVar(&o.trials, "trials", 300, "revocations of a hot token")
 	flag.IntVar(&o.tokens, "tokens", 1_000_000, "to grow to")
-	flag.StringVar(&o.only, "only", "", "the sections to run, of: hook,http,hot,revoke,growth,cli")
+	flag.StringVar(&o.only, "only", "", "the sections to run, separated by commas: "+strings.Join(sectionNames(), ","))
 	flag.StringVar(&o.json, "json", "", "file to write the results to")
 	flag.Parse()
 
@@ -62,7 +62,40 @@ type bench struct {
 	results      []result
 }
 
+var sections = []struct {
+	name    string
+	measure func(*bench, context.Context) error
+}{
+	{"hook", (*bench).hook}, {"policies", (*bench).policies}, {"http", (*bench).http}, {"hot", (*bench).hot},
+	{"revoke", (*bench).revoke}, {"list", (*bench).list}, {"growth", (*bench).growth}, {"cli", (*bench).cli},
+}
+
+func sectionNames() (names []string) {
+	for _, section := range sections {
+		names = append(names, section.name)
+	}
+	return names
+}
+
+// chosen returns the sections to run, or an error if one does not exist.
+func (o options) chosen() ([]string, error) {
+	if o.only == "" {
+		return sectionNames(), nil
+	}
+	chosen := strings.Split(o.only, ",")
+	for _, name := range chosen {
+		if !slices.Contains(sectionNames(), name) {
+			return nil, fmt.Errorf("-only: no section %q; there are %s", name, strings.Join(sectionNames(), ", "))
+		}
+	}
+	return chosen, nil
+}
+
 func run(ctx context.Context, o options) error {
+	chosen, err := o.chosen()
+	if err != nil {
+		return err
+	}
 	project, err := stack.Start(ctx)
 	if err != nil {
 		return err
@@ -78,17 +111,12 @@ func run(ctx context.Context, o options) error {
 	if err := b.prepare(ctx); err != nil {
 		return fmt.Errorf("preparing: %w", err)
 	}
-	for _, section := range []struct {
-		name    string
-		measure func(context.Context) error
-	}{
-		{"hook", b.hook}, {"http", b.http}, {"hot", b.hot}, {"revoke", b.revoke}, {"growth", b.growth}, {"cli", b.cli},
-	} {
-		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), section.name) {
+	for _, section := range sections {
+		if !slices.Contains(chosen, section.name) {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "measuring", section.name, "…")
-		if err := section.measure(ctx); err != nil {
+		if err := section.measure(b, ctx); err != nil {
 			return fmt.Errorf("%s: %w", section.name, err)
 		}
 	}
@@ -121,7 +149,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 }
 
 func newOrganization(ctx context.Context, db *pgx.Conn) (id string, err error) {
-	err = db.QueryRow(ctx, `insert into babelon_private.organizations (name) values ('bench') returning id`).Scan(&id)
+	err = db.QueryRow(ctx, `insert into babelon_private.own_organizations (name) values ('bench') returning id`).Scan(&id)
 	return id, err
 }
 
