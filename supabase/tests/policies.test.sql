@@ -134,7 +134,8 @@ call babelon_private.request_has_pair()                    | -    | -    -    - 
 call babelon_private.raise_error('BBL_CONFLICT', 'x')      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_kind()                         | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.people_create_organizations()           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.private_headers('[]')                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.people_create_organizations()         | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.is_name('x')                          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
