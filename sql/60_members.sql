@@ -9,14 +9,13 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  return query
+  select o.id, o.name, r.role
+    from babelon_private.caller_roles() r
+    join babelon_private.organizations o on o.id = r.organization_id;
   if babelon_private.caller_kind() = 'service' then
     return query
     select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
-  else
-    return query
-    select o.id, o.name, r.role
-      from babelon_private.caller_roles() r
-      join babelon_private.organizations o on o.id = r.organization_id;
   end if;
 end
 $$;
