@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,10 +12,10 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/command"
 	"github.com/babelon/babelon/cli/internal/config"
 	"github.com/babelon/babelon/cli/internal/connect"
-	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 	terminal "github.com/babelon/babelon/cli/internal/term"
 )
@@ -33,23 +31,43 @@ func Main() int {
 	if err != nil {
 		return report(fault.Usagef("", "cannot tell the working directory: %w", err))
 	}
+	width, _, err := term.GetSize(int(os.Stdout.Fd()))
+	if err != nil {
+		width = 0
+	}
 	connector := &connect.Connector{
 		IO: &terminal.IO{
 			In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 			IsTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+			Width:      width,
+			IsWatched:  term.IsTerminal(int(os.Stderr.Fd())),
 			Now:        time.Now,
 		},
-		Source: config.Source{Getenv: os.Getenv, Dir: dir},
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			ForceAttemptHTTP2:      true,
-			TLSHandshakeTimeout:    10 * time.Second,
-			MaxResponseHeaderBytes: 256 << 10,
-		},
+		Source:    config.Source{Getenv: os.Getenv, Dir: dir},
+		Transport: client.NewTransport(),
 	}
-	return report(command.Execute(ctx, connector))
+	done := make(chan error, 1)
+	go func() {
+		err := command.Execute(ctx, connector)
+		if err == nil {
+			err = connector.IO.Close()
+		}
+		done <- err
+	}()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		select {
+		case err = <-done:
+		case <-time.After(grace): // it hangs where nothing can interrupt it, such as writing to a pipe that nobody reads
+			err = &fault.Error{Kind: fault.Interrupted, Message: "interrupted"}
+		}
+	}
+	return report(err)
 }
+
+// grace is how long an interrupted command may go on, in which babelon settings finishes the requests under way.
+const grace = 6 * time.Second
 
 // report prints an error and returns the exit code for it.
 func report(err error) int {
@@ -58,14 +76,9 @@ func report(err error) int {
 	}
 	f := &fault.Error{Kind: fault.Failure, Message: err.Error()}
 	errors.As(err, &f)
-	show("error: " + f.Error())
+	fmt.Fprintln(os.Stderr, terminal.Safe("error: "+f.Error()))
 	if f.Hint != "" {
-		show("hint: " + f.Hint)
+		fmt.Fprintln(os.Stderr, terminal.Safe("hint: "+f.Hint))
 	}
 	return int(f.Kind)
-}
-
-// show prints a line to standard error, without the secrets that may have got into it.
-func show(line string) {
-	fmt.Fprintln(os.Stderr, terminal.Clean(credential.Redact(line)))
 }

@@ -29,6 +29,7 @@ func TestThe_command_line_does_what_its_scripts_say(t *testing.T) {
 			redirect := serve(env.T().(testing.TB), http.RedirectHandler(project.URL, http.StatusTemporaryRedirect))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("SERVER", project.URL)
+			env.Setenv("PORT", project.URL[strings.LastIndex(project.URL, ":")+1:])
 			env.Setenv("REDIRECT", redirect.URL)
 			return nil
 		},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -135,6 +136,47 @@ func TestRevoking_asks_on_a_terminal_and_names_the_token(t *testing.T) {
 	}
 }
 
+func TestDeleting_an_organization_asks_for_its_name(t *testing.T) {
+	for answer, deleted := range map[string]bool{"Acme": true, "acme": false, "yes": false, "": false} {
+		t.Run("answered "+answer, func(t *testing.T) {
+			home, p := t.TempDir(), newProject(t)
+			signIn(t, home, p)
+			term := run(t, babelon(t, home, p, "organization", "delete", acme))
+			term.sees("Delete Acme (" + acme + ")? Its members lose access and its tokens stop, at once and for good. Type its name:")
+			term.types(answer + "\n")
+			code, screen := term.ends()
+			p.locked(func() {
+				if slices.Contains(p.deleted, acme) != deleted || (code == 0) != deleted {
+					t.Errorf("deleted %q, exit code %d:\n%s", p.deleted, code, screen)
+				}
+			})
+		})
+	}
+}
+
+func TestAn_organizations_ID_costs_no_look_up(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	for _, test := range []struct {
+		lookups   int
+		arguments []string
+	}{
+		{0, []string{"token", "list", "--organization", acme}},
+		{0, []string{"organization", "delete", acme, "--yes"}},
+		{1, []string{"token", "list", "--organization", "Acme"}},
+	} {
+		p.locked(func() { p.lookups = 0 })
+		if out, err := babelon(t, home, p, test.arguments...).CombinedOutput(); err != nil {
+			t.Errorf("%q: %v\n%s", test.arguments, err, out)
+		}
+		p.locked(func() {
+			if p.lookups != test.lookups {
+				t.Errorf("%q: %d look-ups", test.arguments, p.lookups)
+			}
+		})
+	}
+}
+
 func TestA_table_is_for_people_on_a_terminal(t *testing.T) {
 	home, p := t.TempDir(), newProject(t)
 	signIn(t, home, p)
@@ -148,16 +190,23 @@ func TestA_table_is_for_people_on_a_terminal(t *testing.T) {
 	}
 }
 
-func TestInit_asks_for_what_no_flag_gives(t *testing.T) {
-	home, p := t.TempDir(), newProject(t)
-	cmd := babelon(t, home, p, "init")
+func TestInit_asks_for_what_no_flag_gives_until_each_answer_is_good(t *testing.T) {
+	home := t.TempDir()
+	cmd := babelon(t, home, newProject(t), "init")
+	cmd.Env = append(cmd.Env, "BABELON_SUPABASE_URL=")
 	term := run(t, cmd)
 	for _, question := range []struct{ sees, types string }{
-		{"Supabase URL", "https://abcdefghijklmnopqrst.supabase.co"},
-		{"Publishable key", "sb_publishable_1"},
-		{"Organization ID", ""},
-		{"Client ID", clientID},
-		{"API token", token},
+		{"Supabase URL", ""},
+		{"supabase_url should look like https://", "http://example.com"},
+		{"supabase_url uses http://", "https://abcdefghijklmnopqrst.supabase.co"},
+		{"Publishable key", "sb_secret_Misplaced"},
+		{"publishable_key holds a secret key", "sb_publishable_1"},
+		{"Organization ID", "acme"},
+		{"tenant_id should be the organization's UUID", ""},
+		{"Client ID", token},
+		{"client_id holds an API token", clientID},
+		{"API token (not shown)", clientID},
+		{"api_token holds a client ID", token},
 	} {
 		term.sees(question.sees)
 		term.types(question.types + "\n")
@@ -167,8 +216,100 @@ func TestInit_asks_for_what_no_flag_gives(t *testing.T) {
 	if code != 0 || err != nil || !strings.Contains(string(content), `api_token       = "`+token+`"`) {
 		t.Errorf("exit code %d, %v:\n%s\n%s", code, err, screen, content)
 	}
-	if strings.Contains(screen, token) {
-		t.Errorf("the token is on the screen:\n%s", screen)
+	// The terminal shows what is typed at a prompt; where that was a secret it is wiped off at once.
+	for _, secret := range []string{token, "sb_secret_Misplaced"} {
+		before, after, typed := strings.Cut(screen, secret)
+		if !typed || !strings.HasPrefix(after, "\r\n\x1b[") || !strings.Contains(after[:len("\r\n\x1b[2A\r\x1b[J")], "A\r\x1b[J") || strings.Contains(before+after, secret) {
+			t.Errorf("the screen keeps %s:\n%q", secret, screen)
+		}
+	}
+}
+
+func TestInit_takes_what_the_environment_has(t *testing.T) {
+	home := t.TempDir()
+	cmd := babelon(t, home, newProject(t), "init")
+	cmd.Env = append(cmd.Env, "BABELON_CLIENT_ID="+clientID, "BABELON_API_TOKEN="+token, "BABELON_TENANT_ID="+acme)
+	term := run(t, cmd)
+	term.sees("client_id is from BABELON_CLIENT_ID")
+	term.sees("Publishable key")
+	term.types("sb_publishable_1\n")
+	code, screen := term.ends()
+	content, err := os.ReadFile(filepath.Join(home, ".babelon.toml"))
+	for _, want := range []string{"sb_publishable_1", clientID, token, acme} {
+		if !strings.Contains(string(content), want) {
+			t.Errorf("no %s in\n%s%v", want, content, err)
+		}
+	}
+	if code != 0 || strings.Contains(screen, "Supabase URL") || strings.Contains(screen, token) {
+		t.Errorf("exit code %d:\n%s", code, screen)
+	}
+}
+
+func TestAn_empty_password_is_refused_at_once(t *testing.T) {
+	term := run(t, babelon(t, t.TempDir(), newProject(t), "login", "ada@example.com"))
+	term.sees("Password of")
+	term.types("\n")
+	if code, screen := term.ends(); code != 2 || !strings.Contains(screen, "error: the password is empty") {
+		t.Errorf("exit code %d:\n%s", code, screen)
+	}
+}
+
+func TestA_person_who_waits_is_told_what_for_and_can_end_it(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	term := run(t, babelon(t, home, p, "rpc", "hang"))
+	term.sees("waiting for " + strings.TrimPrefix(p.URL, "http://") + " to answer")
+	term.types("\x03")
+	if code, screen := term.ends(); code != 130 || !strings.Contains(screen, "error: interrupted") {
+		t.Errorf("exit code %d:\n%s", code, screen)
+	}
+}
+
+func TestAn_interrupt_ends_a_wait_for_standard_input(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	config := fmt.Sprintf("supabase_url = %q\nclient_id = %q\napi_token = %q\n", p.URL, clientID, token)
+	if err := os.WriteFile(filepath.Join(home, ".babelon.toml"), []byte(config), 0o644); err != nil { //nolint:gosec // the warning says when it waits
+		t.Fatal(err)
+	}
+	cmd := babelon(t, home, p, "login", "ada@example.com", "--password-stdin")
+	stdin, silence, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silence.Close()
+	cmd.Stdin = stdin
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted(t, cmd, stderr)
+}
+
+func TestAn_interrupt_ends_a_wait_for_whoever_reads_the_answer(t *testing.T) {
+	home, p := t.TempDir(), newProject(t)
+	signIn(t, home, p)
+	cmd := babelon(t, home, p, "rpc", "echo", "--data", `{"a": "`+strings.Repeat("x", 100<<10)+`"}`)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted(t, cmd, stdout)
+}
+
+// interrupted starts a command and interrupts it when a first byte has come from it.
+func interrupted(t *testing.T, cmd *exec.Cmd, from io.Reader) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := cmd.Process.Wait(); err != nil || state.ExitCode() != 130 {
+		t.Errorf("%v, %v", state, err)
 	}
 }
 

@@ -23,32 +23,55 @@ as $$
      and lower(regexp_replace(normalize(name, NFKD), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
-create table babelon_private.organizations (
+-- Two views are all that the rest of Babelon knows of organizations. They show the tables below, until a project that has
+-- organizations of its own replaces them (docs/organizations.md): then it drops the tables, and manages members itself.
+
+create table babelon_private.own_organizations (
   id                 uuid        not null default gen_random_uuid(),
   name               text        not null,
   created_at         timestamptz not null default now(),
   members_changed_at timestamptz not null default now(),
-  constraint organizations_pkey primary key (id),
-  constraint organizations_name_check check (babelon_private.is_name(name))
+  constraint own_organizations_pkey primary key (id),
+  constraint own_organizations_name_check check (babelon_private.is_name(name))
 );
 
-create table babelon_private.memberships (
+create table babelon_private.own_memberships (
   organization_id uuid                not null,
   user_id         uuid                not null,
   role            babelon.member_role not null,
   created_at      timestamptz         not null default now(),
-  constraint memberships_pkey primary key (organization_id, user_id),
-  constraint memberships_organization_id_fkey foreign key (organization_id)
-    references babelon_private.organizations (id) on delete cascade,
-  constraint memberships_user_id_fkey foreign key (user_id)
+  constraint own_memberships_pkey primary key (organization_id, user_id),
+  constraint own_memberships_organization_id_fkey foreign key (organization_id)
+    references babelon_private.own_organizations (id) on delete cascade,
+  constraint own_memberships_user_id_fkey foreign key (user_id)
     references auth.users (id) on delete cascade
 );
-create index memberships_user_id_idx on babelon_private.memberships (user_id);
+create index own_memberships_user_id_idx on babelon_private.own_memberships (user_id);
 
-alter table babelon_private.organizations enable row level security;
-alter table babelon_private.memberships   enable row level security;
+-- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
+alter table babelon_private.own_organizations enable row level security;
+alter table babelon_private.own_memberships   enable row level security;
 
-comment on table babelon_private.organizations is 'Tenants. People read them through babelon.organizations.';
-comment on table babelon_private.memberships is 'Who is in which organization, as what. People read it through babelon.members.';
-comment on column babelon_private.organizations.members_changed_at is
+create view babelon_private.organizations as
+select o.id, o.name from babelon_private.own_organizations o;
+
+create view babelon_private.memberships as
+select m.organization_id, m.user_id, m.role from babelon_private.own_memberships m;
+
+comment on table babelon_private.own_organizations is 'Organizations, where Babelon keeps them. People read them through babelon.organizations.';
+comment on table babelon_private.own_memberships is 'The members of those organizations, and their roles. People read them through babelon.members.';
+comment on column babelon_private.own_organizations.members_changed_at is
   'When its members last changed. Whoever changes them writes it first, so that such changes happen one after another at every isolation level.';
+comment on view babelon_private.organizations is 'Every organization, one row each.';
+comment on view babelon_private.memberships is 'Who is in which organization, as what: one row a person and organization. A NULL role is no access.';
+
+create function babelon_private.keeps_organizations()
+returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return to_regclass('babelon_private.own_memberships') is not null;
+end
+$$;
+comment on function babelon_private.keeps_organizations is 'Whether Babelon keeps organizations and members itself, and not the project.';

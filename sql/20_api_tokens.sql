@@ -16,7 +16,7 @@ create table babelon_private.api_tokens (
   constraint api_tokens_client_id_key unique (client_id),
   constraint api_tokens_request_key unique (organization_id, request_id),
   constraint api_tokens_organization_id_fkey foreign key (organization_id)
-    references babelon_private.organizations (id) on delete cascade,
+    references babelon_private.own_organizations (id) on delete cascade,
   constraint api_tokens_created_by_fkey foreign key (created_by)
     references auth.users (id) on delete set null,
   constraint api_tokens_revoked_by_fkey foreign key (revoked_by)

@@ -10,6 +10,7 @@ create type babelon_private.error_code as enum (
   'BBL_SESSION_ENDED',
   'BBL_MFA_REQUIRED',
   'BBL_FORBIDDEN',
+  'BBL_ORGANIZATIONS_ELSEWHERE',
   'BBL_TENANT_MISMATCH',
   'BBL_NOT_FOUND',
   'BBL_CONFLICT'
@@ -31,6 +32,7 @@ declare
     when 'BBL_SESSION_ENDED'         then 401
     when 'BBL_MFA_REQUIRED'          then 403
     when 'BBL_FORBIDDEN'             then 403
+    when 'BBL_ORGANIZATIONS_ELSEWHERE' then 403
     when 'BBL_TENANT_MISMATCH'       then 403
     when 'BBL_NOT_FOUND'             then 404
     when 'BBL_CONFLICT'              then 409

@@ -72,7 +72,7 @@ $$;
 
 -- The organizations the caller belongs to, with the caller's role in each. It is read anew in every statement, so a
 -- revoked token loses them in the middle of a request.
--- Definer, to read tokens and memberships, which are filtered by policies that call this very function.
+-- Definer, to read tokens and memberships, which no caller can.
 create function babelon_private.caller_roles()
 returns table (organization_id uuid, role babelon.member_role)
 language plpgsql stable security definer
@@ -94,7 +94,7 @@ begin
     return query
     select m.organization_id, m.role
       from babelon_private.memberships m
-     where m.user_id = (select babelon_private.caller_user_id());
+     where m.user_id = (select babelon_private.caller_user_id()) and m.role is not null;
     return;
   end if;
 
@@ -155,7 +155,9 @@ begin
     own := array(select babelon.tenant_ids());
     if kind = 'user' and cardinality(own) = 0 then
       perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
-        'Create one with create_organization, or ask an admin to add you.');
+        case when babelon_private.keeps_organizations()
+             then 'Create one with create_organization, or ask an admin to add you.'
+             else 'Ask the project''s administrator to add you.' end);
     elsif cardinality(own) <> 1 then
       perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
         'Name one of yours; the view organizations lists them.');
@@ -181,17 +183,18 @@ end
 $$;
 
 create type babelon.identity as (
-  kind              babelon.caller_kind,
-  organization_id   uuid,
-  organization_name text,
-  role              babelon.member_role,
-  client_id         text,
-  token_name        text,
-  user_id           uuid,
-  email             text
+  kind                babelon.caller_kind,
+  organization_id     uuid,
+  organization_name   text,
+  role                babelon.member_role,
+  client_id           text,
+  token_name          text,
+  user_id             uuid,
+  email               text,
+  keeps_organizations boolean
 );
 comment on type babelon.identity is
-  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization.';
+  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization. keeps_organizations: whether Babelon keeps this project''s organizations and members, so that create_organization, set_member and their kin work.';
 
 create function babelon_private.whoami()
 returns babelon.identity
@@ -202,6 +205,7 @@ declare
   me babelon.identity;
 begin
   me.kind := babelon_private.caller_kind();
+  me.keeps_organizations := babelon_private.keeps_organizations();
 
   if me.kind = 'token' then
     select t.client_id, t.name into me.client_id, me.token_name

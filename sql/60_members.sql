@@ -1,46 +1,48 @@
 -- Organizations and members as people see and change them.
 
--- auth.users is not readable through the API; an email is shown to those who share an organization with its owner.
-create function babelon_private.member_email(member_id uuid)
-returns text
+-- Both views run as their caller, over a definer that returns the caller's own: so a project's row-level security on its
+-- tables of organizations, where it has such, does not interfere, and auth.users stays out of reach.
+
+create function babelon_private.caller_organizations()
+returns table (id uuid, name text, role babelon.member_role)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select u.email
-      from auth.users u
-     where u.id = member_id
-       -- In this order, so that the service role, too, is refused beside a pair that nobody has verified.
-       and (exists (select from babelon_private.memberships m
-                     where m.user_id = member_id
-                       and m.organization_id = any (array(select babelon.tenant_ids())))
-            or babelon_private.caller_kind() = 'service'));
+  if babelon_private.caller_kind() = 'service' then
+    return query
+    select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
+  else
+    return query
+    select o.id, o.name, r.role
+      from babelon_private.caller_roles() r
+      join babelon_private.organizations o on o.id = r.organization_id;
+  end if;
+end
+$$;
+
+create function babelon_private.caller_members()
+returns table (organization_id uuid, user_id uuid, email text, role babelon.member_role)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own constant uuid[] := array(select babelon.tenant_ids());
+begin
+  return query
+  select m.organization_id, m.user_id, u.email::text, m.role
+    from babelon_private.memberships m
+    left join auth.users u on u.id = m.user_id
+   where m.role is not null
+     and (m.organization_id = any (own) or babelon_private.caller_kind() = 'service');
 end
 $$;
 
 create view babelon.organizations with (security_invoker = true) as
-select o.id,
-       o.name,
-       (select r.role from babelon_private.caller_roles() r where r.organization_id = o.id) as role,
-       o.created_at
-  from babelon_private.organizations o;
+select o.id, o.name, o.role from babelon_private.caller_organizations() o;
 
 create view babelon.members with (security_invoker = true) as
-select m.organization_id,
-       m.user_id,
-       babelon_private.member_email(m.user_id) as email,
-       m.role,
-       m.created_at
-  from babelon_private.memberships m;
-
-create policy organizations_select_member on babelon_private.organizations
-  for select to authenticated, babelon_token
-  using (id = any (array(select babelon.tenant_ids())));
-
-create policy memberships_select_member on babelon_private.memberships
-  for select to authenticated, babelon_token
-  using (organization_id = any (array(select babelon.tenant_ids())));
+select m.organization_id, m.user_id, m.email, m.role from babelon_private.caller_members() m;
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
@@ -55,6 +57,19 @@ as $$
 begin
   if babelon_private.is_name(name) is not true then
     perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
+  end if;
+end
+$$;
+
+create function babelon_private.require_own_organizations()
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not babelon_private.keeps_organizations() then
+    perform babelon_private.raise_error('BBL_ORGANIZATIONS_ELSEWHERE', 'this project keeps its organizations and members itself',
+      'Change them where the project does.');
   end if;
 end
 $$;
@@ -143,14 +158,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  person constant uuid := babelon_private.require_person();
+  person uuid;
   new_id uuid;
   made   babelon.organizations;
 begin
+  perform babelon_private.require_own_organizations();
+  person := babelon_private.require_person();
   perform babelon_private.require_name(name);
 
-  insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
-  insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
+  insert into babelon_private.own_organizations (name) values (create_organization.name) returning id into new_id;
+  insert into babelon_private.own_memberships (organization_id, user_id, role) values (new_id, person, 'owner');
 
   select * into made from babelon.organizations o where o.id = new_id;
   return made;
@@ -163,15 +180,17 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_manager(organization_id);
+  organization uuid;
   renamed      babelon.organizations;
 begin
+  perform babelon_private.require_own_organizations();
+  organization := babelon_private.require_manager(organization_id);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot rename its organization', 'Sign in.');
   end if;
   perform babelon_private.require_name(name);
 
-  update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+  update babelon_private.own_organizations o set name = rename_organization.name where o.id = organization;
   if not found then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
   end if;
@@ -187,13 +206,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
+  organization uuid;
 begin
+  perform babelon_private.require_own_organizations();
+  organization := babelon_private.require_manager(organization_id, 'owner');
+
   -- As in authorize_member_change: the caller may have been demoted while waiting.
-  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   perform babelon_private.require_role(organization, 'owner');
 
-  delete from babelon_private.organizations o where o.id = organization;
+  delete from babelon_private.own_organizations o where o.id = organization;
   set constraints all immediate;  -- what the project defers to the commit, too
 exception when foreign_key_violation or restrict_violation then  -- the second from PostgreSQL 18 on
   perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
@@ -203,9 +225,9 @@ $$;
 
 -- Members.
 
--- Who an email address or a user ID means, for a change in this organization; NULL when nobody. An email means a
--- member first, whatever has become of their account; then somebody who has signed up, confirmed the address, and is
--- neither banned nor deleted. It is looked up as Auth does, by the index that Auth has for it.
+-- Who an email address or a user ID means, for a change in this organization; NULL when nobody. A member first, even one whose
+-- account has been banned or deleted since; then somebody who is neither. An email means only who has confirmed it, so that
+-- nobody is given a role that was meant for the address's owner. It is looked up as Auth does, by the index that Auth has for it.
 create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
 returns uuid
 language plpgsql stable
@@ -223,7 +245,8 @@ begin
       from babelon_private.memberships m
       join auth.users u on u.id = m.user_id
      where m.organization_id = find_person.organization_id
-       and (m.user_id = find_person.user_id or lower(u.email) = lower(find_person.email)));
+       and (m.user_id = find_person.user_id
+            or lower(u.email) = lower(find_person.email) and u.email_confirmed_at is not null));
   if cardinality(people) = 0 and user_id is not null then
     people := array(
       select u.id from auth.users u
@@ -277,6 +300,7 @@ declare
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
 begin
+  perform babelon_private.require_own_organizations();
   organization := babelon_private.require_manager(organization_id, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
@@ -288,7 +312,7 @@ begin
   end if;
 
   -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
-  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
   perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
@@ -326,9 +350,9 @@ begin
   target := babelon_private.authorize_member_change(email, user_id, organization_id, role);
 
   begin
-    insert into babelon_private.memberships (organization_id, user_id, role)
+    insert into babelon_private.own_memberships (organization_id, user_id, role)
     values (target.organization, target.person, set_member.role)
-    on conflict on constraint memberships_pkey do update set role = excluded.role;
+    on conflict on constraint own_memberships_pkey do update set role = excluded.role;
   exception when foreign_key_violation then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or the person has just been deleted');
   end;
@@ -350,7 +374,7 @@ declare
 begin
   target := babelon_private.authorize_member_change(email, user_id, organization_id, null);
 
-  delete from babelon_private.memberships m
+  delete from babelon_private.own_memberships m
    where m.organization_id = target.organization and m.user_id = target.person;
   if not found then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'this person is no member');

@@ -153,3 +153,18 @@ begin
   return revoked;
 end
 $$;
+
+-- For a trigger of a project that keeps organizations itself, where it deletes one softly.
+create function babelon_private.revoke_organization(organization_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update babelon_private.api_tokens t
+     set revoked_at = clock_timestamp()
+   where t.organization_id = revoke_organization.organization_id and t.revoked_at is null;
+end
+$$;
+comment on function babelon_private.revoke_organization is
+  'Revokes every token of an organization, at once and for good. For the operator, and for a definer trigger of theirs.';

@@ -95,7 +95,7 @@ comment on function babelon.rename_organization is
 comment on function babelon.delete_organization is
   'Deletes an organization with its members and tokens, and what of the project''s data goes with it; its tokens stop working at once. For owners. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (data that does not go with it).';
 comment on function babelon.set_member is
-  'Adds somebody who has signed up, or changes a member''s role. Who: either email, of a member or of somebody who has confirmed it, or user_id, where an email does not name exactly one. For admins, and for owners where an owner is concerned; an admin may become owner where no owner''s account is left. Not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_NOT_FOUND, BBL_CONFLICT (last owner, or several people of one email).';
+  'Adds somebody who has signed up, or changes a member''s role. Who: either email, of exactly one who has confirmed it, or user_id. For admins, and for owners where an owner is concerned; an admin may become owner where no owner''s account is left. Not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_NOT_FOUND, BBL_CONFLICT (last owner, or several people of one email).';
 comment on function babelon.remove_member is
   'Removes a member, by email or by user_id; their tokens stay, as the organization''s. For admins, for owners where an owner is concerned, and for everybody to leave themselves; not for tokens. Errors: as set_member.';
 comment on function babelon.generate_api_token is

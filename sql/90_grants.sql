@@ -42,16 +42,12 @@ grant execute on function
   babelon_private.revoke_api_token(text)
 to anon, authenticated, service_role, babelon_token;
 
--- Organizations and members, read through their views; the policies say which rows.
+-- Organizations and members, read through their views.
 -- NOTE: anon reads neither, and nobody writes either: the functions above do.
 grant select on babelon.organizations, babelon.members
   to authenticated, service_role, babelon_token;
-grant select (id, name, created_at) on babelon_private.organizations
-  to authenticated, service_role, babelon_token;
-grant select (organization_id, user_id, role, created_at) on babelon_private.memberships
-  to authenticated, service_role, babelon_token;
-grant execute on function babelon_private.member_email(uuid)
+grant execute on function babelon_private.caller_organizations(), babelon_private.caller_members()
   to authenticated, service_role, babelon_token;
 
--- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
+-- NOTE: no table is granted to anybody: functions alone read and write them.
 -- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.

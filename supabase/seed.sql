@@ -4,7 +4,7 @@
 create table public.deployments (
   id          bigint      generated always as identity primary key,
   tenant_id   uuid        not null default babelon.tenant_id()
-                          references babelon_private.organizations (id) on delete cascade,
+                          references babelon_private.own_organizations (id) on delete cascade,
   service     text        not null,
   deployed_at timestamptz not null default now()
 );

@@ -73,7 +73,7 @@ func ownedBy(t testing.TB, owner stack.User) string {
 // join makes a person a member, whatever Babelon would say.
 func join(t testing.TB, organization string, user stack.User, role string) {
 	t.Helper()
-	execute(t, "insert into babelon_private.memberships (organization_id, user_id, role) values ($1, $2, $3::text::babelon.member_role)", organization, user.ID, role)
+	execute(t, "insert into babelon_private.own_memberships (organization_id, user_id, role) values ($1, $2, $3::text::babelon.member_role)", organization, user.ID, role)
 }
 
 // roles returns who is in the organization as what, by user ID.

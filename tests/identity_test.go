@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -139,5 +140,66 @@ func TestA_JWT_of_the_role_babelon_token_is_refused_everywhere(t *testing.T) {
 		if got.status/100 != 4 {
 			t.Errorf("a JWT of the role %q is answered %d %s", role, got.status, got.body)
 		}
+	}
+}
+
+// Whoever gets a statement of their own to run, through a function of an operator's, can make temporary objects.
+func TestTemporary_objects_of_the_callers_shadow_nothing(t *testing.T) {
+	organization := newOrganization(t)
+	victim := generate(t, organization, "admin")
+	db := connect(t, project.SuperuserDatabaseURL)
+	for name, become := range map[string]string{
+		"a person": fmt.Sprintf(`select set_config('request.jwt.claims', '{"role": "authenticated", "sub": "%s"}', true), set_config('role', 'authenticated', true)`, people["outsider"].ID),
+		"nobody":   `select set_config('role', 'anon', true)`,
+	} {
+		tx, err := db.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback(t.Context())
+		for _, statement := range []string{
+			become,
+			"create temp table memberships (organization_id uuid, user_id uuid, role babelon.member_role)",
+			fmt.Sprintf("insert into memberships values ('%s', '%s', 'owner')", organization, people["outsider"].ID),
+			"create temp table organizations as select * from memberships",
+			"create temp table api_token_states as select * from memberships",
+			"create temp table users as select user_id as id from memberships",
+			"create function pg_temp.current_setting(text) returns text language sql as $$ select 'service_role' $$",
+			"create function pg_temp.current_setting(text, boolean) returns text language sql as $$ select 'service_role' $$",
+			"create function pg_temp.sha256(bytea) returns bytea language sql as $$ select null::bytea $$",
+			"create function pg_temp.strpos(text, text) returns int language sql as $$ select 0 $$",
+			"create function pg_temp.always(babelon.member_role, babelon.member_role) returns boolean language sql as $$ select true $$",
+			"create operator pg_temp.>= (function = pg_temp.always, leftarg = babelon.member_role, rightarg = babelon.member_role)",
+			"create function pg_temp.same(uuid, uuid) returns boolean language sql as $$ select true $$",
+			"create operator pg_temp.= (function = pg_temp.same, leftarg = uuid, rightarg = uuid)",
+			"create type pg_temp.member_role as enum ('owner', 'viewer')",
+			"set local search_path = pg_temp, babelon, babelon_private, public",
+			"savepoint ready",
+		} {
+			if _, err := tx.Exec(t.Context(), statement); err != nil {
+				t.Fatalf("%s: %s: %v", name, statement, err)
+			}
+		}
+		for _, attempt := range []string{
+			fmt.Sprintf("select babelon.list_api_tokens('%s')", organization),
+			fmt.Sprintf("select babelon.generate_api_token('x', '%s')", organization),
+			fmt.Sprintf("select babelon.revoke_api_token('%s')", victim.ClientID),
+			fmt.Sprintf("select babelon.delete_organization('%s')", organization),
+			fmt.Sprintf("select babelon.set_member(user_id => '%s', role => 'owner', organization_id => '%s')", people["outsider"].ID, organization),
+		} {
+			_, err := tx.Exec(t.Context(), attempt)
+			if code := refusal(err); code != "BBL_NOT_FOUND" && code != "BBL_UNAUTHENTICATED" {
+				t.Errorf("%s, %s: got %v", name, attempt, err)
+			}
+			if _, err := tx.Exec(t.Context(), "rollback to ready"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var seen int
+		err = tx.QueryRow(t.Context(), "select count(*) from babelon.tenant_ids() as id where id = $1::text::uuid", organization).Scan(&seen)
+		if err != nil || seen != 0 {
+			t.Errorf("%s: sees %d of another organization (%v)", name, seen, err)
+		}
+		tx.Rollback(t.Context())
 	}
 }

@@ -30,9 +30,9 @@ func TestAn_email_is_looked_up_by_its_index_among_300_000_people(t *testing.T) {
 		returning 1) select count(*)::text from crowd`)
 	apply(t, asSuperuser(url), "analyze auth.users")
 	member := func(nr int, role string) string {
-		return ask(fmt.Sprintf("insert into babelon_private.memberships select o.id, u.id, '%s' from babelon_private.organizations o, auth.users u where u.email = 'crowd-%d@example.com' returning user_id::text", role, nr))
+		return ask(fmt.Sprintf("insert into babelon_private.own_memberships select o.id, u.id, '%s' from babelon_private.organizations o, auth.users u where u.email = 'crowd-%d@example.com' returning user_id::text", role, nr))
 	}
-	ask("insert into babelon_private.organizations (name) values ('Acme') returning id::text")
+	ask("insert into babelon_private.own_organizations (name) values ('Acme') returning id::text")
 	admin, viewer := member(1, "owner"), member(2, "viewer")
 
 	// try makes a call as a person and takes it back. Returns how long it took, what became of it, and how often it read auth.users as a whole.

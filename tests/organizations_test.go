@@ -119,7 +119,7 @@ func TestAn_organization_that_the_project_keeps_data_of_is_not_deleted(t *testin
 			organization := newOrganization(t)
 			token := generate(t, organization, "member")
 			table := fmt.Sprintf("public.invoices_%d", i)
-			execute(t, "create table "+table+" (tenant_id uuid not null references babelon_private.organizations (id) "+rule+")")
+			execute(t, "create table "+table+" (tenant_id uuid not null references babelon_private.own_organizations (id) "+rule+")")
 			defer func() { execute(t, "drop table "+table) }()
 			execute(t, "insert into "+table+" values ($1)", organization)
 

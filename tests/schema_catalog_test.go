@@ -34,13 +34,13 @@ func TestThe_catalog_keeps_the_rules_of_every_table_view_and_function(t *testing
 			`create domain babelon.breach as text`},
 		"a policy names its roles and its command": {
 			`select policyname from pg_policies where schemaname ` + ours + ` and (roles @> '{public}' or cmd = 'ALL')`,
-			`create policy breach on babelon_private.organizations to anon using (id = any (array(select babelon.tenant_ids())))`},
+			`create policy breach on babelon_private.own_organizations to anon using (id = any (array(select babelon.tenant_ids())))`},
 		"a policy compares with the caller's organizations, asked for once a query": {
 			`select policyname from pg_policies where schemaname ` + ours + ` and concat(qual, with_check) !~ '^(\(\w+ = ANY \(ARRAY\( SELECT babelon\.tenant_ids\([^()]*\) AS tenant_ids\)\)\))+$'`,
-			`create policy breach on babelon_private.organizations for select to anon using (id in (select babelon.tenant_ids()))`},
+			`create policy breach on babelon_private.own_organizations for select to anon using (id in (select babelon.tenant_ids()))`},
 		"a foreign key has an index and says what deletes do": {
 			`select conname from pg_constraint c where contype = 'f' and connamespace::regnamespace::text ` + ours + ` and (confdeltype = 'a' or not exists (select from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1]))`,
-			`create table babelon_private.b (id uuid constraint breach references babelon_private.organizations on delete cascade)`},
+			`create table babelon_private.b (id uuid constraint breach references babelon_private.own_organizations on delete cascade)`},
 		"no table is in the exposed schema": {
 			`select oid::regclass::text from pg_class where relnamespace = 'babelon'::regnamespace and relkind in ('r', 'p', 'f', 'm')`,
 			`create table babelon.breach ()`},

@@ -56,9 +56,11 @@ func TestThe_advisors_of_Supabase_have_no_advice(t *testing.T) {
 	}
 	const granted = "granted to nobody: definer functions alone read and write it"
 	want(t, found, map[string]string{
-		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":          "planted above",
-		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":     granted,
-		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist": granted,
-		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":  granted,
+		"security_definer_view: View `babelon.planted` is defined with the SECURITY DEFINER property":             "planted above",
+		"rls_enabled_no_policy: Table `babelon_private.api_tokens` has RLS enabled, but no policies exist":        granted,
+		"rls_enabled_no_policy: Table `babelon_private.api_token_uses` has RLS enabled, but no policies exist":    granted,
+		"rls_enabled_no_policy: Table `babelon_private.own_organizations` has RLS enabled, but no policies exist": granted,
+		"rls_enabled_no_policy: Table `babelon_private.own_memberships` has RLS enabled, but no policies exist":   granted,
+		"rls_enabled_no_policy: Table `babelon_private.usage_journal` has RLS enabled, but no policies exist":     granted,
 	})
 }

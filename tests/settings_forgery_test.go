@@ -40,7 +40,7 @@ func TestSettings_admins_see_the_buttons_and_the_server_refuses_everybody_elses_
 		}
 		v := newVisitor(t, server)
 		v.signIn(who, organization)
-		// With everything that a page of ours would send.
+		// The forms have everything that a page of ours would send.
 		code := map[string]string{"member": "BBL_FORBIDDEN", "viewer": "BBL_FORBIDDEN", "outsider": "BBL_NOT_FOUND"}[who]
 		v.post("/organizations/"+organization+"/api-access/generate", url.Values{"csrf": {v.csrf()}, "name": {"forged"}, "role": {"viewer"}, "request_id": {"5e9ab76c-bb40-4bb9-8bf2-a4d1cbb33a21"}}).
 			wantPage(t, map[string]int{"BBL_FORBIDDEN": 403, "BBL_NOT_FOUND": 404}[code], code)
@@ -122,7 +122,7 @@ func TestSettings_forged_requests_are_refused(t *testing.T) {
 		t.Errorf("a forged request did something: %v", tokens)
 	}
 
-	// Nobody is sent elsewhere, whatever they ask for.
+	// No address leads to another site.
 	for _, address := range []string{"//example.com", "/\\example.com", "/%2f%2fexample.com/", "/sign-in?organization=https://example.com", "/sign-in?organization=//example.com", "/open?key=x&next=https://example.com", "/?next=//example.com"} {
 		for _, site := range []string{"same-origin", "cross-site"} {
 			request := v.request(http.MethodGet, "/", nil)
@@ -145,7 +145,7 @@ func TestSettings_forged_requests_are_refused(t *testing.T) {
 		t.Errorf("signing in leads to %q", a.header.Get("Location"))
 	}
 
-	// Every answer forbids what none needs.
+	// Every answer has the protective headers.
 	for _, address := range []string{"/sign-in", path, "/nowhere", path + "/generate"} {
 		header := v.get(address).header
 		for name, value := range map[string]string{

@@ -22,7 +22,7 @@ func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
 	w.press("by hand", kb.Tab)
 	w.until("document.activeElement.value == 'member'")
 	w.press(kb.ArrowUp)
-	w.until(`document.querySelector('[value="viewer"]').checked`)
+	w.until(`document.querySelector('dialog [value="viewer"]').checked`)
 	// The focus does not leave the dialog.
 	for range 12 {
 		w.press(kb.Tab)
@@ -40,9 +40,12 @@ func TestSettings_the_keyboard_alone_does_it(t *testing.T) {
 	w.press(kb.ArrowLeft, kb.ArrowLeft)
 	w.until("document.activeElement.id == 'tab-workflow'")
 	w.press(kb.Escape)
+	w.shows("Have you stored the API token?")
+	w.until("document.activeElement.dataset.copy == 'made-secret'")
+	w.press(kb.Escape)
 	w.until("!dialog.open && !dialog.hasChildNodes() && document.activeElement.id == 'generate'")
 
-	// The careful answer has the focus; Escape returns to the button.
+	// Cancel has the focus; Escape returns to the button.
 	w.tabTo("#revoke-" + token.ClientID)
 	w.press(kb.Enter)
 	w.until("dialog.open && document.activeElement.textContent == 'Cancel'")

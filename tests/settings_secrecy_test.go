@@ -56,12 +56,12 @@ func TestSettings_the_secret_is_nowhere_once_its_dialog_is_closed(t *testing.T) 
 	absent("after going back, without scripts")
 	w.scripts(true)
 
-	// With scripts, in every way to leave.
+	// With scripts: every way to leave the dialog.
 	w.open(server.tokens(organization))
 	secrets := []string{plain.APIToken, left.APIToken}
 	for how, leave := range map[string]func(){
 		"closed":     w.closeDialog,
-		"Escape":     func() { w.press(kb.Escape); w.until("!dialog.open") },
+		"Escape":     func() { w.press(kb.Escape, kb.Escape); w.until("!dialog.open") },
 		"reloaded":   func() { w.reload() },
 		"went away":  func() { w.open("about:blank"); back(w) },
 		"went ahead": func() { w.open(server.root + "/nowhere"); back(w); w.do(chromedp.NavigateForward()); back(w) },
@@ -117,8 +117,7 @@ func TestSettings_the_secret_is_nowhere_once_its_dialog_is_closed(t *testing.T) 
 	}
 }
 
-// back goes back in the history and waits for the page, or for the browser's own, which says that it would have
-// to send a form again.
+// back goes back in the history and waits for a page: ours, or the browser's warning that it would resend a form.
 func back(w *window) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
@@ -129,7 +128,7 @@ func back(w *window) {
 	w.until("document.readyState == 'complete'")
 }
 
-// reloadForm reloads a page that answered a form, which asks its user first whether to send it again.
+// reloadForm reloads the answer to a form. A person would be asked whether to send the form again.
 func reloadForm(w *window) {
 	w.t.Helper()
 	command(w, page.Reload, page.ReloadParams{})
@@ -163,7 +162,7 @@ func TestSettings_another_server_on_the_machine_is_sent_no_cookie_and_finds_no_p
 		t.Errorf("the other server was sent:\n%s", sent)
 	}
 
-	// Who does not know what the paths begin with is told nothing.
+	// A visitor who does not know the prefix of the paths learns nothing.
 	for _, ask := range []string{"", "/", "/sign-in", path, "/nowhere", "/assets/x/app.css", "/" + strings.Repeat("A", 26) + "/sign-in"} {
 		for _, host := range []string{"", "example.com"} {
 			request, err := http.NewRequest(http.MethodGet, server.origin+ask, nil)

@@ -23,7 +23,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 		return ""
 	}
 
-	// Only the printed address, and only once, offers the session of the command line.
+	// The printed address offers the session of the command line, once. Nothing else does.
 	stranger, holder := newVisitor(t, server), newVisitor(t, server)
 	key := strings.TrimPrefix(server.address, server.root)
 	stranger.get("/open?key=wrong")
@@ -49,7 +49,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 	}
 	holder.get(path).wantPage(t, 303, "")
 
-	// With a password; a cookie from before is worth nothing.
+	// Signing in with a password makes the earlier cookie worthless.
 	v := newVisitor(t, server)
 	v.get("/sign-in")
 	before = cookie(v)
@@ -60,7 +60,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 	if after == before {
 		t.Error("the cookie is the same after signing in")
 	}
-	// Who has a session of their own is still a stranger to the command line's.
+	// A session of one's own does not open the command line's.
 	v.post("/continue", url.Values{"csrf": {v.csrf()}}).wantPage(t, 403, "Open the address")
 	set := v.post("/sign-in", url.Values{"csrf": {v.csrf()}, "email": {people["owner"].Email}, "password": {password}}).header.Get("Set-Cookie")
 	if !strings.Contains(set, "HttpOnly") || !strings.Contains(set, "SameSite=Strict") || !strings.Contains(set, "Path="+strings.TrimPrefix(server.root, server.origin)+"/;") || strings.Contains(set, "Expires") {
@@ -79,7 +79,7 @@ func TestSettings_a_session_is_of_one_browser_and_ends(t *testing.T) {
 		t.Errorf("the cookie from before signing out: %d", a.status)
 	}
 
-	// Who guesses passwords has to wait.
+	// Guessing passwords is slowed down.
 	form := url.Values{"csrf": {v.csrf()}, "email": {people["owner"].Email}, "password": {"wrong"}}
 	for try := 1; ; try++ {
 		a := v.post("/sign-in", form)

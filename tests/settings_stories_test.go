@@ -22,8 +22,8 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 	server := serveSettings(t, home)
 	w := newBrowser(t).window()
 
-	// Whoever opens the printed address can continue as who is signed in on the command line.
-	// The browser comes from a file, whose address is not ours: a strict cookie must survive that.
+	// The printed address lets its visitor continue as the person who is signed in on the command line.
+	// The browser comes from a file, which is another site, and the strict cookie must still work.
 	launch := filepath.Join(home, "launch.html")
 	if err := os.WriteFile(launch, []byte(`<meta http-equiv="refresh" content="0; url=`+server.address+`">`), 0o600); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 	}
 	w.click(`[action$="/continue"] button`)
 	w.until("location.pathname.endsWith('/api-access')")
-	// So must it when another site links to us.
+	// So it must when another site links to the page.
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, `<a href="`+server.tokens(organization)+`">tokens</a>`)
@@ -51,7 +51,7 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 	w.click("a")
 	w.shows("No tokens yet")
 
-	// The pair that is shown works, as the file that is shown.
+	// The pair works in the file that is shown.
 	made := w.generate("CI/CD Pipeline")
 	w.shows("shown only once")
 	content := look[string](w, "document.getElementById('text-file').textContent")
@@ -62,7 +62,7 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 	if who := runIn(t, folder, binary, "whoami"); !strings.Contains(who, made.ClientID) {
 		t.Errorf("whoami with the file: %s", who)
 	}
-	// And as the exports.
+	// It works as exports, too.
 	shell := look[string](w, "document.getElementById('text-shell').textContent")
 	if who := runIn(t, t.TempDir(), "sh", "-c", shell+"babelon whoami"); !strings.Contains(who, made.ClientID) {
 		t.Errorf("whoami with the exports: %s", who)
@@ -79,7 +79,7 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 	w.reload()
 	w.shows("just now") // when it was last used
 
-	// It is revoked where it stands, and refused from then on.
+	// The revoked row stays in its place, and the token is refused from then on.
 	w.generate("Another")
 	w.closeDialog()
 	before := look[string](w, "[...document.querySelectorAll('tbody tr')].map(tr => tr.id).join()")
@@ -96,14 +96,14 @@ func TestSettings_an_owner_does_the_whole_job_in_the_browser(t *testing.T) {
 	}
 	made.caller().rpc(t, "whoami", args{}).want(t, 401, "BBL_TOKEN_REVOKED")
 
-	// Then it is behind the toggle, with what was refused since.
+	// The next visit hides it behind the toggle, which shows the refused attempts, too.
 	w.open(server.tokens(organization))
 	w.until("!document.getElementById(" + quote(made.ClientID) + ")")
 	w.click("#revoked")
 	w.until("document.getElementById(" + quote(made.ClientID) + ")")
 	w.shows("refused once since")
 
-	// Ctrl-C ends it, and is no failure.
+	// Ctrl-C ends the server without a failure.
 	if err := server.end(); err != nil {
 		t.Errorf("after Ctrl-C: %v", err)
 	}
@@ -122,10 +122,10 @@ func TestSettings_what_is_revoked_in_one_window_shows_in_the_other(t *testing.T)
 
 	made := first.generate("shared")
 	first.closeDialog()
-	look[bool](second, "dispatchEvent(new Event('focus'))") // as when one turns to the window
+	look[bool](second, "dispatchEvent(new Event('focus'))") // as when the user turns to the window
 	second.until("document.getElementById(" + quote(made.ClientID) + ")")
 
-	// In the middle of something, too: neither what is typed nor the focus is lost.
+	// An update loses neither what is typed nor the focus.
 	second.click("#generate")
 	second.until("document.activeElement.id == 'name'")
 	second.enter("#name", "half a na")
@@ -138,11 +138,11 @@ func TestSettings_what_is_revoked_in_one_window_shows_in_the_other(t *testing.T)
 	second.until("document.activeElement.id == 'name' && document.activeElement.value == 'half a na'")
 	second.closeDialog()
 
-	// Nobody asks for it: the page looks every few seconds.
+	// The page polls every few seconds.
 	other := generate(t, organization, "viewer")
 	second.until("document.getElementById(" + quote(other.ClientID) + ")")
 
-	// Where a row has the focus it keeps it, unless it is gone.
+	// A row keeps the focus, unless it is gone.
 	look[bool](second, "document.getElementById('copy-"+other.ClientID+"').focus() || true")
 	other.caller().rpc(t, "whoami", args{}).want(t, 200, "")
 	look[bool](second, "dispatchEvent(new Event('focus'))")
@@ -151,7 +151,7 @@ func TestSettings_what_is_revoked_in_one_window_shows_in_the_other(t *testing.T)
 		t.Errorf("the focus is on %q", focused)
 	}
 
-	// Whose session ends sees it.
+	// The end of the session shows.
 	first.signOut()
 	look[bool](second, "dispatchEvent(new Event('focus'))")
 	second.shows("Sign out") // another session
@@ -203,7 +203,7 @@ func TestSettings_everything_but_copying_works_without_scripts(t *testing.T) {
 	w.click("#revoked")
 	w.until("document.getElementById(" + quote(made.ClientID) + ")")
 
-	// The switcher, and out.
+	// The switcher and signing out work, too.
 	other := newOrganization(t)
 	w.reload()
 	w.click(".switcher summary")
@@ -228,7 +228,7 @@ func TestSettings_who_is_in_no_organization_is_told_what_to_do_and_in_one_has_no
 	}
 	w.accessible("no organization")
 
-	// As it says.
+	// The command that it shows works.
 	create := look[string](w, "document.querySelector('.empty code').textContent")
 	logIn(t, home, who)
 	runIn(t, home, "sh", "-c", create)
@@ -262,7 +262,7 @@ func TestSettings_a_lost_connection_says_so_and_loses_nothing_typed(t *testing.T
 	}
 	w.closeDialog()
 
-	// The list stays while it cannot be had.
+	// The list stays while the project cannot be reached.
 	broken.loseAnswers.Store(true)
 	look[bool](w, "dispatchEvent(new Event('focus'))")
 	w.shows("The connection is lost")

@@ -60,35 +60,58 @@ as $$
      and lower(regexp_replace(normalize(name, NFKD), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
-create table babelon_private.organizations (
+-- Two views are all that the rest of Babelon knows of organizations. They show the tables below, until a project that has
+-- organizations of its own replaces them (docs/organizations.md): then it drops the tables, and manages members itself.
+
+create table babelon_private.own_organizations (
   id                 uuid        not null default gen_random_uuid(),
   name               text        not null,
   created_at         timestamptz not null default now(),
   members_changed_at timestamptz not null default now(),
-  constraint organizations_pkey primary key (id),
-  constraint organizations_name_check check (babelon_private.is_name(name))
+  constraint own_organizations_pkey primary key (id),
+  constraint own_organizations_name_check check (babelon_private.is_name(name))
 );
 
-create table babelon_private.memberships (
+create table babelon_private.own_memberships (
   organization_id uuid                not null,
   user_id         uuid                not null,
   role            babelon.member_role not null,
   created_at      timestamptz         not null default now(),
-  constraint memberships_pkey primary key (organization_id, user_id),
-  constraint memberships_organization_id_fkey foreign key (organization_id)
-    references babelon_private.organizations (id) on delete cascade,
-  constraint memberships_user_id_fkey foreign key (user_id)
+  constraint own_memberships_pkey primary key (organization_id, user_id),
+  constraint own_memberships_organization_id_fkey foreign key (organization_id)
+    references babelon_private.own_organizations (id) on delete cascade,
+  constraint own_memberships_user_id_fkey foreign key (user_id)
     references auth.users (id) on delete cascade
 );
-create index memberships_user_id_idx on babelon_private.memberships (user_id);
+create index own_memberships_user_id_idx on babelon_private.own_memberships (user_id);
 
-alter table babelon_private.organizations enable row level security;
-alter table babelon_private.memberships   enable row level security;
+-- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
+alter table babelon_private.own_organizations enable row level security;
+alter table babelon_private.own_memberships   enable row level security;
 
-comment on table babelon_private.organizations is 'Tenants. People read them through babelon.organizations.';
-comment on table babelon_private.memberships is 'Who is in which organization, as what. People read it through babelon.members.';
-comment on column babelon_private.organizations.members_changed_at is
+create view babelon_private.organizations as
+select o.id, o.name from babelon_private.own_organizations o;
+
+create view babelon_private.memberships as
+select m.organization_id, m.user_id, m.role from babelon_private.own_memberships m;
+
+comment on table babelon_private.own_organizations is 'Organizations, where Babelon keeps them. People read them through babelon.organizations.';
+comment on table babelon_private.own_memberships is 'The members of those organizations, and their roles. People read them through babelon.members.';
+comment on column babelon_private.own_organizations.members_changed_at is
   'When its members last changed. Whoever changes them writes it first, so that such changes happen one after another at every isolation level.';
+comment on view babelon_private.organizations is 'Every organization, one row each.';
+comment on view babelon_private.memberships is 'Who is in which organization, as what: one row a person and organization. A NULL role is no access.';
+
+create function babelon_private.keeps_organizations()
+returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return to_regclass('babelon_private.own_memberships') is not null;
+end
+$$;
+comment on function babelon_private.keeps_organizations is 'Whether Babelon keeps organizations and members itself, and not the project.';
 -- Token pairs. Of a secret only its SHA-256 is ever here.
 
 create table babelon_private.api_tokens (
@@ -107,7 +130,7 @@ create table babelon_private.api_tokens (
   constraint api_tokens_client_id_key unique (client_id),
   constraint api_tokens_request_key unique (organization_id, request_id),
   constraint api_tokens_organization_id_fkey foreign key (organization_id)
-    references babelon_private.organizations (id) on delete cascade,
+    references babelon_private.own_organizations (id) on delete cascade,
   constraint api_tokens_created_by_fkey foreign key (created_by)
     references auth.users (id) on delete set null,
   constraint api_tokens_revoked_by_fkey foreign key (revoked_by)
@@ -178,6 +201,7 @@ create type babelon_private.error_code as enum (
   'BBL_SESSION_ENDED',
   'BBL_MFA_REQUIRED',
   'BBL_FORBIDDEN',
+  'BBL_ORGANIZATIONS_ELSEWHERE',
   'BBL_TENANT_MISMATCH',
   'BBL_NOT_FOUND',
   'BBL_CONFLICT'
@@ -199,6 +223,7 @@ declare
     when 'BBL_SESSION_ENDED'         then 401
     when 'BBL_MFA_REQUIRED'          then 403
     when 'BBL_FORBIDDEN'             then 403
+    when 'BBL_ORGANIZATIONS_ELSEWHERE' then 403
     when 'BBL_TENANT_MISMATCH'       then 403
     when 'BBL_NOT_FOUND'             then 404
     when 'BBL_CONFLICT'              then 409
@@ -289,7 +314,7 @@ $$;
 
 -- The organizations the caller belongs to, with the caller's role in each. It is read anew in every statement, so a
 -- revoked token loses them in the middle of a request.
--- Definer, to read tokens and memberships, which are filtered by policies that call this very function.
+-- Definer, to read tokens and memberships, which no caller can.
 create function babelon_private.caller_roles()
 returns table (organization_id uuid, role babelon.member_role)
 language plpgsql stable security definer
@@ -311,7 +336,7 @@ begin
     return query
     select m.organization_id, m.role
       from babelon_private.memberships m
-     where m.user_id = (select babelon_private.caller_user_id());
+     where m.user_id = (select babelon_private.caller_user_id()) and m.role is not null;
     return;
   end if;
 
@@ -372,7 +397,9 @@ begin
     own := array(select babelon.tenant_ids());
     if kind = 'user' and cardinality(own) = 0 then
       perform babelon_private.raise_error('BBL_NOT_FOUND', 'you belong to no organization',
-        'Create one with create_organization, or ask an admin to add you.');
+        case when babelon_private.keeps_organizations()
+             then 'Create one with create_organization, or ask an admin to add you.'
+             else 'Ask the project''s administrator to add you.' end);
     elsif cardinality(own) <> 1 then
       perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
         'Name one of yours; the view organizations lists them.');
@@ -398,17 +425,18 @@ end
 $$;
 
 create type babelon.identity as (
-  kind              babelon.caller_kind,
-  organization_id   uuid,
-  organization_name text,
-  role              babelon.member_role,
-  client_id         text,
-  token_name        text,
-  user_id           uuid,
-  email             text
+  kind                babelon.caller_kind,
+  organization_id     uuid,
+  organization_name   text,
+  role                babelon.member_role,
+  client_id           text,
+  token_name          text,
+  user_id             uuid,
+  email               text,
+  keeps_organizations boolean
 );
 comment on type babelon.identity is
-  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization.';
+  'kind is token, user or service. A token has an organization, role, client_id and token_name; a person has user_id and email, and organization and role when in exactly one organization. keeps_organizations: whether Babelon keeps this project''s organizations and members, so that create_organization, set_member and their kin work.';
 
 create function babelon_private.whoami()
 returns babelon.identity
@@ -419,6 +447,7 @@ declare
   me babelon.identity;
 begin
   me.kind := babelon_private.caller_kind();
+  me.keeps_organizations := babelon_private.keeps_organizations();
 
   if me.kind = 'token' then
     select t.client_id, t.name into me.client_id, me.token_name
@@ -912,47 +941,49 @@ comment on function babelon_private.verify_request is
   'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH, BBL_UNAUTHENTICATED (a JWT of the role babelon_token).';
 -- Organizations and members as people see and change them.
 
--- auth.users is not readable through the API; an email is shown to those who share an organization with its owner.
-create function babelon_private.member_email(member_id uuid)
-returns text
+-- Both views run as their caller, over a definer that returns the caller's own: so a project's row-level security on its
+-- tables of organizations, where it has such, does not interfere, and auth.users stays out of reach.
+
+create function babelon_private.caller_organizations()
+returns table (id uuid, name text, role babelon.member_role)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select u.email
-      from auth.users u
-     where u.id = member_id
-       -- In this order, so that the service role, too, is refused beside a pair that nobody has verified.
-       and (exists (select from babelon_private.memberships m
-                     where m.user_id = member_id
-                       and m.organization_id = any (array(select babelon.tenant_ids())))
-            or babelon_private.caller_kind() = 'service'));
+  if babelon_private.caller_kind() = 'service' then
+    return query
+    select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
+  else
+    return query
+    select o.id, o.name, r.role
+      from babelon_private.caller_roles() r
+      join babelon_private.organizations o on o.id = r.organization_id;
+  end if;
+end
+$$;
+
+create function babelon_private.caller_members()
+returns table (organization_id uuid, user_id uuid, email text, role babelon.member_role)
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  own constant uuid[] := array(select babelon.tenant_ids());
+begin
+  return query
+  select m.organization_id, m.user_id, u.email::text, m.role
+    from babelon_private.memberships m
+    left join auth.users u on u.id = m.user_id
+   where m.role is not null
+     and (m.organization_id = any (own) or babelon_private.caller_kind() = 'service');
 end
 $$;
 
 create view babelon.organizations with (security_invoker = true) as
-select o.id,
-       o.name,
-       (select r.role from babelon_private.caller_roles() r where r.organization_id = o.id) as role,
-       o.created_at
-  from babelon_private.organizations o;
+select o.id, o.name, o.role from babelon_private.caller_organizations() o;
 
 create view babelon.members with (security_invoker = true) as
-select m.organization_id,
-       m.user_id,
-       babelon_private.member_email(m.user_id) as email,
-       m.role,
-       m.created_at
-  from babelon_private.memberships m;
-
-create policy organizations_select_member on babelon_private.organizations
-  for select to authenticated, babelon_token
-  using (id = any (array(select babelon.tenant_ids())));
-
-create policy memberships_select_member on babelon_private.memberships
-  for select to authenticated, babelon_token
-  using (organization_id = any (array(select babelon.tenant_ids())));
+select m.organization_id, m.user_id, m.email, m.role from babelon_private.caller_members() m;
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
@@ -967,6 +998,19 @@ as $$
 begin
   if babelon_private.is_name(name) is not true then
     perform babelon_private.raise_error('BBL_INVALID_INPUT', 'name must be 1 to 100 visible characters');
+  end if;
+end
+$$;
+
+create function babelon_private.require_own_organizations()
+returns void
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not babelon_private.keeps_organizations() then
+    perform babelon_private.raise_error('BBL_ORGANIZATIONS_ELSEWHERE', 'this project keeps its organizations and members itself',
+      'Change them where the project does.');
   end if;
 end
 $$;
@@ -1055,14 +1099,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  person constant uuid := babelon_private.require_person();
+  person uuid;
   new_id uuid;
   made   babelon.organizations;
 begin
+  perform babelon_private.require_own_organizations();
+  person := babelon_private.require_person();
   perform babelon_private.require_name(name);
 
-  insert into babelon_private.organizations (name) values (create_organization.name) returning id into new_id;
-  insert into babelon_private.memberships (organization_id, user_id, role) values (new_id, person, 'owner');
+  insert into babelon_private.own_organizations (name) values (create_organization.name) returning id into new_id;
+  insert into babelon_private.own_memberships (organization_id, user_id, role) values (new_id, person, 'owner');
 
   select * into made from babelon.organizations o where o.id = new_id;
   return made;
@@ -1075,15 +1121,17 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_manager(organization_id);
+  organization uuid;
   renamed      babelon.organizations;
 begin
+  perform babelon_private.require_own_organizations();
+  organization := babelon_private.require_manager(organization_id);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot rename its organization', 'Sign in.');
   end if;
   perform babelon_private.require_name(name);
 
-  update babelon_private.organizations o set name = rename_organization.name where o.id = organization;
+  update babelon_private.own_organizations o set name = rename_organization.name where o.id = organization;
   if not found then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization has just been deleted');
   end if;
@@ -1099,13 +1147,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  organization constant uuid := babelon_private.require_manager(organization_id, 'owner');
+  organization uuid;
 begin
+  perform babelon_private.require_own_organizations();
+  organization := babelon_private.require_manager(organization_id, 'owner');
+
   -- As in authorize_member_change: the caller may have been demoted while waiting.
-  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   perform babelon_private.require_role(organization, 'owner');
 
-  delete from babelon_private.organizations o where o.id = organization;
+  delete from babelon_private.own_organizations o where o.id = organization;
   set constraints all immediate;  -- what the project defers to the commit, too
 exception when foreign_key_violation or restrict_violation then  -- the second from PostgreSQL 18 on
   perform babelon_private.raise_error('BBL_CONFLICT', 'the project still keeps data of this organization',
@@ -1115,9 +1166,9 @@ $$;
 
 -- Members.
 
--- Who an email address or a user ID means, for a change in this organization; NULL when nobody. An email means a
--- member first, whatever has become of their account; then somebody who has signed up, confirmed the address, and is
--- neither banned nor deleted. It is looked up as Auth does, by the index that Auth has for it.
+-- Who an email address or a user ID means, for a change in this organization; NULL when nobody. A member first, even one whose
+-- account has been banned or deleted since; then somebody who is neither. An email means only who has confirmed it, so that
+-- nobody is given a role that was meant for the address's owner. It is looked up as Auth does, by the index that Auth has for it.
 create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
 returns uuid
 language plpgsql stable
@@ -1135,7 +1186,8 @@ begin
       from babelon_private.memberships m
       join auth.users u on u.id = m.user_id
      where m.organization_id = find_person.organization_id
-       and (m.user_id = find_person.user_id or lower(u.email) = lower(find_person.email)));
+       and (m.user_id = find_person.user_id
+            or lower(u.email) = lower(find_person.email) and u.email_confirmed_at is not null));
   if cardinality(people) = 0 and user_id is not null then
     people := array(
       select u.id from auth.users u
@@ -1189,6 +1241,7 @@ declare
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
 begin
+  perform babelon_private.require_own_organizations();
   organization := babelon_private.require_manager(organization_id, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
   if babelon_private.caller_kind() = 'token' then
     perform babelon_private.raise_error('BBL_FORBIDDEN', 'a token cannot change members',
@@ -1200,7 +1253,7 @@ begin
   end if;
 
   -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
-  update babelon_private.organizations o set members_changed_at = clock_timestamp() where o.id = organization;
+  update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
   -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
   perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
@@ -1238,9 +1291,9 @@ begin
   target := babelon_private.authorize_member_change(email, user_id, organization_id, role);
 
   begin
-    insert into babelon_private.memberships (organization_id, user_id, role)
+    insert into babelon_private.own_memberships (organization_id, user_id, role)
     values (target.organization, target.person, set_member.role)
-    on conflict on constraint memberships_pkey do update set role = excluded.role;
+    on conflict on constraint own_memberships_pkey do update set role = excluded.role;
   exception when foreign_key_violation then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'the organization or the person has just been deleted');
   end;
@@ -1262,7 +1315,7 @@ declare
 begin
   target := babelon_private.authorize_member_change(email, user_id, organization_id, null);
 
-  delete from babelon_private.memberships m
+  delete from babelon_private.own_memberships m
    where m.organization_id = target.organization and m.user_id = target.person;
   if not found then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'this person is no member');
@@ -1424,6 +1477,21 @@ begin
   return revoked;
 end
 $$;
+
+-- For a trigger of a project that keeps organizations itself, where it deletes one softly.
+create function babelon_private.revoke_organization(organization_id uuid)
+returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update babelon_private.api_tokens t
+     set revoked_at = clock_timestamp()
+   where t.organization_id = revoke_organization.organization_id and t.revoked_at is null;
+end
+$$;
+comment on function babelon_private.revoke_organization is
+  'Revokes every token of an organization, at once and for good. For the operator, and for a definer trigger of theirs.';
 -- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
 -- the hook is not installed, and hands over to the definer of the same name, which guards itself.
 -- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded.
@@ -1521,7 +1589,7 @@ comment on function babelon.rename_organization is
 comment on function babelon.delete_organization is
   'Deletes an organization with its members and tokens, and what of the project''s data goes with it; its tokens stop working at once. For owners. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_NOT_FOUND, BBL_CONFLICT (data that does not go with it).';
 comment on function babelon.set_member is
-  'Adds somebody who has signed up, or changes a member''s role. Who: either email, of a member or of somebody who has confirmed it, or user_id, where an email does not name exactly one. For admins, and for owners where an owner is concerned; an admin may become owner where no owner''s account is left. Not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_NOT_FOUND, BBL_CONFLICT (last owner, or several people of one email).';
+  'Adds somebody who has signed up, or changes a member''s role. Who: either email, of exactly one who has confirmed it, or user_id. For admins, and for owners where an owner is concerned; an admin may become owner where no owner''s account is left. Not for tokens. organization_id may be left out by a person in exactly one. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_INVALID_INPUT, BBL_NOT_FOUND, BBL_CONFLICT (last owner, or several people of one email).';
 comment on function babelon.remove_member is
   'Removes a member, by email or by user_id; their tokens stay, as the organization''s. For admins, for owners where an owner is concerned, and for everybody to leave themselves; not for tokens. Errors: as set_member.';
 comment on function babelon.generate_api_token is
@@ -1574,18 +1642,14 @@ grant execute on function
   babelon_private.revoke_api_token(text)
 to anon, authenticated, service_role, babelon_token;
 
--- Organizations and members, read through their views; the policies say which rows.
+-- Organizations and members, read through their views.
 -- NOTE: anon reads neither, and nobody writes either: the functions above do.
 grant select on babelon.organizations, babelon.members
   to authenticated, service_role, babelon_token;
-grant select (id, name, created_at) on babelon_private.organizations
-  to authenticated, service_role, babelon_token;
-grant select (organization_id, user_id, role, created_at) on babelon_private.memberships
-  to authenticated, service_role, babelon_token;
-grant execute on function babelon_private.member_email(uuid)
+grant execute on function babelon_private.caller_organizations(), babelon_private.caller_members()
   to authenticated, service_role, babelon_token;
 
--- NOTE: api_tokens, api_token_uses and usage_journal are granted to nobody: functions alone list, make, revoke and count.
+-- NOTE: no table is granted to anybody: functions alone read and write them.
 -- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.
 -- The last step: everything that it switches on is there by now, with its grants.
 

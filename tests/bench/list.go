@@ -61,7 +61,7 @@ func (b *bench) list(ctx context.Context) error {
 // organizationWith makes an organization with so many tokens.
 func (b *bench) organizationWith(ctx context.Context, tokens int) (id string, err error) {
 	err = b.db.QueryRow(ctx, `
-		with made as (insert into babelon_private.organizations (name) values ('listed') returning id)
+		with made as (insert into babelon_private.own_organizations (name) values ('listed') returning id)
 		insert into babelon_private.api_tokens (organization_id, client_id, secret_hash, name, role)
 		select made.id, public.id_of($1 * 10 + 300000000 + n), sha256('x'), 'listed', 'member'
 		  from made, generate_series(1, $1) n returning organization_id`, tokens).Scan(&id)

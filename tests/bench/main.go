@@ -149,7 +149,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 }
 
 func newOrganization(ctx context.Context, db *pgx.Conn) (id string, err error) {
-	err = db.QueryRow(ctx, `insert into babelon_private.organizations (name) values ('bench') returning id`).Scan(&id)
+	err = db.QueryRow(ctx, `insert into babelon_private.own_organizations (name) values ('bench') returning id`).Scan(&id)
 	return id, err
 }
 

@@ -93,7 +93,7 @@ func (d *demo) prepare() error {
 	}
 	defer db.Close(d.ctx)
 	_, err = db.Exec(d.ctx, `
-		with other as (insert into babelon_private.organizations (name) values ('Other Inc.') returning id)
+		with other as (insert into babelon_private.own_organizations (name) values ('Other Inc.') returning id)
 		insert into public.deployments (tenant_id, service) select id, 'secret-of-others' from other`)
 	return err
 }

@@ -33,9 +33,12 @@ type content struct {
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
+// maxFileSize is far more than a session's tokens need, in bytes.
+const maxFileSize = 256 << 10
+
 // Load returns the session, or credential.ErrNoSession.
 func (f File) Load() (credential.Session, error) {
-	data, err := os.ReadFile(f.path())
+	data, err := credential.ReadFile(f.path(), maxFileSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return credential.Session{}, credential.ErrNoSession
 	}

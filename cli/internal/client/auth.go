@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	gotrue "github.com/supabase-community/gotrue-go"
@@ -49,7 +50,7 @@ func (c *Client) session(ctx context.Context, secret credential.Secret, get func
 	answer, err := get(auth)
 	switch {
 	case e.err != nil:
-		return credential.Session{}, signInFault(e.err)
+		return credential.Session{}, e.signInFault()
 	case err != nil || answer.AccessToken == "":
 		return credential.Session{}, &fault.Error{Kind: fault.Unavailable, Status: e.status, Err: err,
 			Message: "the answer is not what Supabase Auth returns", Hint: "Is supabase_url the URL of a Supabase project?"}
@@ -62,13 +63,15 @@ func (c *Client) session(ctx context.Context, secret credential.Secret, get func
 	}, nil
 }
 
-// signInFault turns Auth's 400 into a failure to authenticate.
-func signInFault(err error) error {
+// signInFault turns Auth's refusals into failures to authenticate: a wrong password, a banned account, sign-in by
+// password switched off.
+func (e *exchange) signInFault() error {
 	var f *fault.Error
-	if errors.As(err, &f) && f.Status == http.StatusBadRequest {
+	if errors.As(e.err, &f) && f.Kind == fault.Failure && e.isJSON() &&
+		slices.Contains([]int{http.StatusBadRequest, http.StatusForbidden, http.StatusUnprocessableEntity}, f.Status) {
 		f.Kind = fault.Authentication
 	}
-	return err
+	return e.err
 }
 
 func (c *Client) auth(e *exchange) (gotrue.Client, error) {

@@ -2,13 +2,16 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/supabase-community/postgrest-go"
 
@@ -22,6 +25,8 @@ type Client struct {
 	project   *config.Config
 	transport http.RoundTripper
 	now       func() time.Time
+	timeout   time.Duration                    // how long a call waits, retries included; 0 for the defaults
+	tell      func(format string, args ...any) // says what a person is kept waiting by; nil if nobody is
 
 	pair        credential.Pair   // zero if none
 	tenantID    string            // asserted to be the pair's; empty if none
@@ -33,14 +38,26 @@ func New(project *config.Config, transport http.RoundTripper, now func() time.Ti
 	return &Client{project: project, transport: transport, now: now}
 }
 
+// Waiting returns a client that waits this long for each call, retries included, instead of the default, unless
+// timeout is 0; and that tells what it waits for when that takes more than a moment, unless tell is nil.
+func (c *Client) Waiting(timeout time.Duration, tell func(format string, args ...any)) *Client {
+	other := *c
+	other.timeout, other.tell = timeout, tell
+	return &other
+}
+
 // WithPair returns a client that calls as a token. tenantID, unless "", is asserted to be the token's.
 func (c *Client) WithPair(pair credential.Pair, tenantID string) *Client {
-	return &Client{project: c.project, transport: c.transport, now: c.now, pair: pair, tenantID: tenantID}
+	other := *c
+	other.pair, other.tenantID, other.accessToken = pair, tenantID, credential.Secret{}
+	return &other
 }
 
 // WithSession returns a client that calls as a person.
 func (c *Client) WithSession(accessToken credential.Secret) *Client {
-	return &Client{project: c.project, transport: c.transport, now: c.now, accessToken: accessToken}
+	other := *c
+	other.pair, other.tenantID, other.accessToken = credential.Pair{}, "", accessToken
+	return &other
 }
 
 // authorize sets the credentials on a request, in place of any that a library has set.
@@ -60,93 +77,6 @@ func (c *Client) authorize(header http.Header) {
 	}
 }
 
-// Identity is the caller as the server knows it.
-type Identity struct {
-	Kind             string  `json:"kind"` // token, user or service
-	OrganizationID   *string `json:"organization_id"`
-	OrganizationName *string `json:"organization_name"`
-	Role             *string `json:"role"`
-	ClientID         *string `json:"client_id"`
-	TokenName        *string `json:"token_name"`
-	UserID           *string `json:"user_id"`
-	Email            *string `json:"email"`
-}
-
-// Organization is a tenant; Role is the caller's in it.
-type Organization struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Role      *string   `json:"role"`
-	CreatedAt time.Time `json:"created_at"`
-}
-
-// Member is somebody in an organization.
-type Member struct {
-	OrganizationID string    `json:"organization_id"`
-	UserID         string    `json:"user_id"`
-	Email          *string   `json:"email"`
-	Role           string    `json:"role"`
-	CreatedAt      time.Time `json:"created_at"`
-}
-
-// Token is a token as lists show it, without its secret.
-type Token struct {
-	ClientID       string     `json:"client_id"`
-	OrganizationID string     `json:"organization_id"`
-	Name           string     `json:"name"`
-	Role           string     `json:"role"`
-	State          string     `json:"state"` // active or revoked
-	CreatedAt      time.Time  `json:"created_at"`
-	CreatedBy      *string    `json:"created_by"`      // a person's id; nil if a token or a backend made it
-	CreatedByRole  *string    `json:"created_by_role"` // that person's role today; nil if they are no longer a member
-	CreatedByEmail *string    `json:"created_by_email"`
-	LastUsedAt     *time.Time `json:"last_used_at"`
-	Uses           int64      `json:"uses"`
-	LastDeniedAt   *time.Time `json:"last_denied_at"` // somebody still has the secret of a revoked token
-	Denials        int64      `json:"denials"`
-	UsageAsOf      *time.Time `json:"usage_as_of"` // nil if read-only requests are not counted
-	RevokedAt      *time.Time `json:"revoked_at"`
-}
-
-// The states of a token. The server decides which one it is in.
-const (
-	Active  = "active"
-	Revoked = "revoked"
-)
-
-// Status returns the token's state and, if there is one, its note.
-func (t Token) Status() string {
-	if note := t.Note(); note != "" {
-		return t.State + ", " + note
-	}
-	return t.State
-}
-
-// Note returns what an admin should know about the token in its state, or "".
-func (t Token) Note() string {
-	switch {
-	case t.State != Active && t.Denials > 0:
-		return "still tried"
-	case t.State != Active || t.CreatedBy == nil:
-		return ""
-	case t.CreatedByRole == nil:
-		return "its maker is no longer a member"
-	case *t.CreatedByRole != "admin" && *t.CreatedByRole != "owner":
-		return "its maker is no longer an admin"
-	}
-	return ""
-}
-
-// GeneratedToken is a new token with its secret, which no other answer has.
-type GeneratedToken struct {
-	ClientID       string            `json:"client_id"`
-	APIToken       credential.Secret `json:"api_token"`
-	Name           string            `json:"name"`
-	Role           string            `json:"role"`
-	OrganizationID string            `json:"organization_id"`
-	CreatedAt      time.Time         `json:"created_at"`
-}
-
 // Whoami returns the caller as the server knows it.
 func (c *Client) Whoami(ctx context.Context) (Identity, error) {
 	return call[Identity](ctx, c, "whoami", struct{}{}, true)
@@ -154,28 +84,38 @@ func (c *Client) Whoami(ctx context.Context) (Identity, error) {
 
 // CreateOrganization makes an organization that the caller, a person, owns.
 func (c *Client) CreateOrganization(ctx context.Context, name string) (Organization, error) {
+	if err := checkName(name); err != nil {
+		return Organization{}, err
+	}
 	return call[Organization](ctx, c, "create_organization", struct {
 		Name string `json:"name"`
 	}{name}, false)
 }
 
-// Organizations returns the organizations that the caller belongs to.
+// Organizations returns the organizations that the caller belongs to, by name.
 func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
-	return pages[Organization](func(page url.Values) (*exchange, error) {
-		page.Set("order", "name,id")
-		return c.view(ctx, "organizations", page)
+	rows, err := list[Organization](url.Values{}, func(query url.Values) (*exchange, error) {
+		return c.view(ctx, "organizations", query)
 	})
+	slices.SortFunc(rows, func(a, b Organization) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
+	})
+	return rows, err
 }
 
-// Members returns the members of an organization, or of all the caller's when organizationID is "".
+// Members returns the members of an organization, or of all the caller's when organizationID is "", by e-mail address.
 func (c *Client) Members(ctx context.Context, organizationID string) ([]Member, error) {
-	return pages[Member](func(page url.Values) (*exchange, error) {
-		page.Set("order", "email,organization_id,user_id")
-		if organizationID != "" {
-			page.Set("organization_id", "eq."+organizationID)
-		}
-		return c.view(ctx, "members", page)
+	filter := url.Values{}
+	if organizationID != "" {
+		filter.Set("organization_id", "eq."+organizationID)
+	}
+	rows, err := list[Member](filter, func(query url.Values) (*exchange, error) {
+		return c.view(ctx, "members", query)
 	})
+	slices.SortFunc(rows, func(a, b Member) int {
+		return cmp.Or(strings.Compare(a.email(), b.email()), slices.Compare(a.key(), b.key()))
+	})
+	return rows, err
 }
 
 // inOrganization names the organization in a function's arguments. Without it, it is the caller's only one.
@@ -183,48 +123,78 @@ type inOrganization struct {
 	OrganizationID string `json:"organization_id,omitempty"`
 }
 
-// SetMember adds somebody to an organization, or changes their role in it.
-func (c *Client) SetMember(ctx context.Context, organizationID, email, role string) (Member, error) {
-	return call[Member](ctx, c, "set_member", struct {
+// RenameOrganization gives an organization another name.
+func (c *Client) RenameOrganization(ctx context.Context, organizationID, name string) (Organization, error) {
+	if err := checkName(name); err != nil {
+		return Organization{}, err
+	}
+	return call[Organization](ctx, c, "rename_organization", struct {
 		inOrganization
-		Email string `json:"email"`
-		Role  string `json:"role"`
-	}{inOrganization{organizationID}, email, role}, true)
+		Name string `json:"name"`
+	}{inOrganization{organizationID}, name}, true)
 }
 
-// RemoveMember removes somebody from an organization. It is not sent again after a lost answer, because the second
-// answer would be that there is no such member.
-func (c *Client) RemoveMember(ctx context.Context, organizationID, email string) error {
+// DeleteOrganization deletes an organization with its members and tokens. It is not sent again after a lost answer,
+// because the second answer would be that there is no such organization.
+func (c *Client) DeleteOrganization(ctx context.Context, organizationID string) error {
+	_, err := c.rpc(ctx, ourSchema, "delete_organization", inOrganization{organizationID}, request{})
+	return err
+}
+
+// somebody names a person by email or user ID.
+type somebody struct {
+	Email  string `json:"email,omitempty"`
+	UserID string `json:"user_id,omitempty"`
+}
+
+func named(who string) somebody {
+	if config.IsUUID(who) {
+		return somebody{UserID: who}
+	}
+	return somebody{Email: who}
+}
+
+// SetMember adds somebody, an email or user ID, to an organization, or changes their role in it.
+func (c *Client) SetMember(ctx context.Context, organizationID, who, role string) (Member, error) {
+	return call[Member](ctx, c, "set_member", struct {
+		inOrganization
+		somebody
+		Role string `json:"role"`
+	}{inOrganization{organizationID}, named(who), role}, true)
+}
+
+// RemoveMember removes somebody, an email or user ID, from an organization. It is not sent again after a lost answer,
+// because the second answer would be that there is no such member.
+func (c *Client) RemoveMember(ctx context.Context, organizationID, who string) error {
 	_, err := c.rpc(ctx, ourSchema, "remove_member", struct {
 		inOrganization
-		Email string `json:"email"`
-	}{inOrganization{organizationID}, email}, request{})
+		somebody
+	}{inOrganization{organizationID}, named(who)}, request{})
 	return err
 }
 
 // GenerateToken makes a token. requestID, a UUID, is the idempotency key: sent again, it replaces what it made.
 func (c *Client) GenerateToken(ctx context.Context, organizationID, name, role, requestID string) (GeneratedToken, error) {
-	made, err := call[GeneratedToken](ctx, c, "generate_api_token", struct {
+	if err := checkName(name); err != nil {
+		return GeneratedToken{}, err
+	}
+	return call[GeneratedToken](ctx, c, "generate_api_token", struct {
 		inOrganization
 		Name      string `json:"name"`
 		Role      string `json:"role"`
 		RequestID string `json:"request_id"`
 	}{inOrganization{organizationID}, name, role, requestID}, true)
-	if err != nil {
-		return made, err
-	}
-	// They go into files and shells without quotes, so their form is checked.
-	if credential.CheckClientID(made.ClientID) != nil || credential.CheckSecret(made.APIToken.Reveal()) != nil || !config.IsUUID(made.OrganizationID) {
-		return made, &fault.Error{Kind: fault.Unavailable, Message: "the answer is not a token pair"}
-	}
-	return made, nil
 }
 
 // Tokens returns the tokens of an organization, active ones first, newest first.
 func (c *Client) Tokens(ctx context.Context, organizationID string) ([]Token, error) {
-	return pages[Token](func(page url.Values) (*exchange, error) {
-		return c.rpc(ctx, ourSchema, "list_api_tokens", inOrganization{organizationID}, request{idempotent: true, query: page})
+	rows, err := list[Token](url.Values{}, func(query url.Values) (*exchange, error) {
+		return c.rpc(ctx, ourSchema, "list_api_tokens", inOrganization{organizationID}, request{idempotent: true, query: query})
 	})
+	slices.SortFunc(rows, func(a, b Token) int {
+		return cmp.Or(a.rank()-b.rank(), b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ClientID, b.ClientID))
+	})
+	return rows, err
 }
 
 // RevokeToken revokes a token for good; again, it changes nothing.
@@ -234,17 +204,28 @@ func (c *Client) RevokeToken(ctx context.Context, clientID string) (Token, error
 	}{clientID}, true)
 }
 
+// checkName refuses a name with nothing to see in it, and text that is not UTF-8: JSON would turn that into another
+// name. The server has more rules.
+func checkName(name string) error {
+	visible := func(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) }
+	if !utf8.ValidString(name) || !strings.ContainsFunc(name, visible) {
+		return fault.Usagef("", "the name has no visible characters, or is not UTF-8 text")
+	}
+	return nil
+}
+
 var functionName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // RPC calls any function of an exposed schema and returns the body of the answer as it came. arguments is a JSON
 // object. It is sent once, because only the function's author knows whether twice would be the same.
 func (c *Client) RPC(ctx context.Context, schema, function string, arguments any) ([]byte, error) {
 	for what, name := range map[string]string{"function": function, "schema": schema} {
-		if !functionName.MatchString(name) { // the library would let one leave /rpc, or become a query
+		// The library would let one leave /rpc, or become a query; and a secret has no place in a URL.
+		if !functionName.MatchString(name) || credential.Redact(name) != name {
 			return nil, fault.Usagef("", "%q is not the name of a %s", name, what)
 		}
 	}
-	e, err := c.rpc(ctx, schema, function, arguments, request{limit: maxRawBody})
+	e, err := c.rpc(ctx, schema, function, arguments, request{limit: maxRawBody, slow: true})
 	if err != nil {
 		return nil, err
 	}
@@ -255,63 +236,32 @@ func (c *Client) RPC(ctx context.Context, schema, function string, arguments any
 const ourSchema = "babelon"
 
 // call calls a function of ours that returns one object.
-func call[Result any](ctx context.Context, c *Client, function string, arguments any, idempotent bool) (result Result, err error) {
+func call[Answer answer](ctx context.Context, c *Client, function string, arguments any, idempotent bool) (Answer, error) {
 	e, err := c.rpc(ctx, ourSchema, function, arguments, request{idempotent: idempotent})
-	if err == nil {
-		err = e.decode(&result)
+	if err != nil {
+		var none Answer
+		return none, err
 	}
-	return result, err
+	return decode[Answer](e)
 }
 
 func (c *Client) rpc(ctx context.Context, schema, function string, arguments any, r request) (*exchange, error) {
+	r.schema = schema
 	e := c.exchange(ctx, r)
-	count := ""
-	if r.query != nil {
-		count = countAll
-	}
-	library := c.postgrest(schema, e)
-	library.Rpc(function, count, arguments)
+	library := c.postgrest(e)
+	library.Rpc(function, "", arguments)
 	return e.result(library.ClientError)
 }
 
 func (c *Client) view(ctx context.Context, name string, query url.Values) (*exchange, error) {
-	e := c.exchange(ctx, request{idempotent: true, query: query})
-	_, _, err := c.postgrest(ourSchema, e).From(name).Select("*", countAll, false).Execute()
+	e := c.exchange(ctx, request{schema: ourSchema, idempotent: true, query: query})
+	_, _, err := c.postgrest(e).From(name).Select("*", "", false).Execute()
 	return e.result(err)
 }
 
 // postgrest returns the library's client for one call, because an error would stick to it.
-func (c *Client) postgrest(schema string, e *exchange) *postgrest.Client {
-	library := postgrest.NewClient(c.project.URL+"/rest/v1", schema, nil)
+func (c *Client) postgrest(e *exchange) *postgrest.Client {
+	library := postgrest.NewClient(c.project.URL+"/rest/v1", e.schema, nil)
 	library.Transport.Parent = e
 	return library
-}
-
-// pageSize is the number of rows that hosted Supabase allows in an answer, unless its operator lowers it.
-const pageSize = 1000
-
-// countAll asks PostgREST to say in Content-Range how many rows there are.
-const countAll = "exact"
-
-// pages gathers all rows of a list.
-func pages[Row any](fetch func(page url.Values) (*exchange, error)) ([]Row, error) {
-	rows := []Row{}
-	for {
-		e, err := fetch(url.Values{"limit": {strconv.Itoa(pageSize)}, "offset": {strconv.Itoa(len(rows))}})
-		if e.status == http.StatusRequestedRangeNotSatisfiable { // rows went away meanwhile
-			return rows, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		var page []Row
-		if err := e.decode(&page); err != nil {
-			return nil, err
-		}
-		rows = append(rows, page...)
-		_, total, _ := strings.Cut(e.header.Get("Content-Range"), "/")
-		if all, err := strconv.Atoi(total); err != nil || len(rows) >= all || len(page) == 0 {
-			return rows, nil
-		}
-	}
 }

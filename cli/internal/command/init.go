@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,8 +30,9 @@ func newInit(c *connect.Connector) *cobra.Command {
 		Use:   "init",
 		Short: "Write .babelon.toml",
 		Long: `Writes .babelon.toml into this directory, readable by you alone. In a git work tree it adds the file to .gitignore.
-Without --url it asks for what no flag gives. The API token is never a flag: it is typed, or is the first line of
-standard input. Without a client ID the file has no pair, which suits an admin who signs in.`,
+What no flag gives it takes from the environment, and without --url it asks for the rest. The API token is never a flag:
+it is BABELON_API_TOKEN beside BABELON_CLIENT_ID, is typed, or is the first line of standard input. Without a client ID
+the file has no pair, which suits an admin who signs in.`,
 		Example: `  babelon init
   babelon init --url https://abcdefghijklmnopqrst.supabase.co --publishable-key sb_publishable_… \
     --client-id bbl_cid_0123456789abcdef --token-stdin < token.txt`,
@@ -54,8 +56,7 @@ func initialize(ctx context.Context, c *connect.Connector, o initOptions) error 
 		return exists(path)
 	}
 
-	o.values.URL = c.Source.URL
-	if err := ask(ctx, c.IO, &o); err != nil {
+	if err := o.complete(ctx, c); err != nil {
 		return err
 	}
 	content, err := o.values.TOML()
@@ -68,6 +69,9 @@ func initialize(ctx context.Context, c *connect.Connector, o initOptions) error 
 	}
 	if ignoring != "" {
 		c.IO.Notef("added %s to %s", filepath.Base(path), ignoring)
+	}
+	if git.Tracked(path) {
+		c.IO.Warnf("%s is tracked by git, whatever .gitignore says; run: git rm --cached %s", path, path)
 	}
 	write := credential.CreateFile
 	if o.force {
@@ -86,32 +90,76 @@ func exists(path string) error {
 	return fault.Usagef("Use --force to replace it.", "%s exists already", path)
 }
 
-// ask asks for what no flag gave. With --url the flags are complete, and it asks for the secret alone.
-func ask(ctx context.Context, io *term.IO, o *initOptions) (err error) {
+// complete adds what no flag gives: from the environment, else by asking. With --url the flags and the environment are
+// complete, and it asks for the secret alone.
+func (o *initOptions) complete(ctx context.Context, c *connect.Connector) error {
 	v := &o.values
-	if v.URL == "" {
-		for _, setting := range []struct {
-			target            *string
-			question, instead string
-		}{
-			{&v.URL, "Supabase URL (Project Settings > Data API):", "Use --url."},
-			{&v.PublishableKey, "Publishable key (Project Settings > API Keys):", ""},
-			{&v.TenantID, "Organization ID (may be empty):", ""},
-			{&v.ClientID, "Client ID (empty to sign in instead):", ""},
-		} {
-			if *setting.target != "" {
-				continue
+	v.URL = c.Source.URL
+	secret, mayBeSet := "", v.ClientID == "" && !o.tokenStdin // another pair's secret would not go with a flag's client ID
+	settings := []struct {
+		key      config.Key
+		value    *string
+		question string
+	}{
+		{config.SupabaseURL, &v.URL, "Supabase URL (Project Settings > Data API):"},
+		{config.PublishableKey, &v.PublishableKey, "Publishable key (Project Settings > API Keys):"},
+		{config.TenantID, &v.TenantID, "Organization ID (may be empty):"},
+		{config.ClientID, &v.ClientID, "Client ID (empty to sign in instead):"},
+		{config.APIToken, &secret, "API token (not shown):"},
+	}
+	for _, s := range settings {
+		if *s.value == "" && (s.key != config.APIToken || mayBeSet) {
+			if *s.value = c.Source.Getenv(s.key.Variable()); *s.value != "" {
+				c.IO.Notef("%s is from %s", s.key, s.key.Variable())
 			}
-			if *setting.target, err = io.Line(ctx, setting.question, setting.instead); err != nil {
+		}
+		if *s.value != "" {
+			if err := config.Check(s.key, *s.value); err != nil {
+				return fault.Usagef("", "%s %w", s.key, err)
+			}
+		}
+	}
+	if o.tokenStdin {
+		read, err := c.IO.SecretFromStdin(ctx, "API token")
+		if err != nil {
+			return err
+		}
+		secret = read.Reveal()
+	}
+	for _, s := range settings {
+		wanted := c.Source.URL == ""
+		if s.key == config.APIToken {
+			wanted = v.ClientID != ""
+		}
+		if *s.value == "" && wanted {
+			var err error
+			if *s.value, err = askFor(ctx, c.IO, s.key, s.question); err != nil {
 				return err
 			}
 		}
 	}
-	switch {
-	case o.tokenStdin:
-		v.APIToken, err = io.SecretFromStdin("API token")
-	case v.ClientID != "":
-		v.APIToken, err = io.Secret(ctx, "API token (not shown):", "Use --token-stdin.")
+	v.APIToken = credential.NewSecret(secret)
+	return nil
+}
+
+// askFor asks until the answer is good, and says each time what is wrong with it.
+func askFor(ctx context.Context, io *term.IO, key config.Key, question string) (answer string, err error) {
+	for problem := ""; ; {
+		if key == config.APIToken {
+			var typed credential.Secret
+			typed, err = io.Secret(ctx, problem+question, "Use --token-stdin.")
+			answer = typed.Reveal()
+		} else {
+			answer, err = io.Line(ctx, problem+question, "Use --url: then nothing but the secret is asked for.")
+		}
+		mayBeEmpty := key != config.SupabaseURL && key != config.APIToken
+		if err != nil || answer == "" && mayBeEmpty {
+			return answer, err
+		}
+		wrong := config.Check(key, answer)
+		if wrong == nil {
+			return answer, nil
+		}
+		problem = fmt.Sprintf("%s %v. ", key, wrong)
 	}
-	return err
 }

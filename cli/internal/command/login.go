@@ -2,11 +2,13 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/babelon/babelon/cli/internal/connect"
 	"github.com/babelon/babelon/cli/internal/credential"
+	"github.com/babelon/babelon/cli/internal/fault"
 )
 
 type loginOptions struct {
@@ -34,6 +36,9 @@ only. From then on the commands token, organization and member use it.`,
 }
 
 func login(ctx context.Context, c *connect.Connector, o loginOptions) error {
+	if strings.TrimSpace(o.email) == "" {
+		return fault.Usagef("", "EMAIL is empty")
+	}
 	loaded, err := c.Config()
 	if err != nil {
 		return err
@@ -44,12 +49,15 @@ func login(ctx context.Context, c *connect.Connector, o loginOptions) error {
 	}
 	var password credential.Secret
 	if o.passwordStdin {
-		password, err = c.IO.SecretFromStdin("password")
+		password, err = c.IO.SecretFromStdin(ctx, "password")
 	} else {
 		password, err = c.IO.Secret(ctx, "Password of "+o.email+":", "Use --password-stdin.")
 	}
 	if err != nil {
 		return err
+	}
+	if password.Reveal() == "" {
+		return fault.Usagef("", "the password is empty")
 	}
 	session, err := person.SignIn(ctx, o.email, password)
 	if err != nil {

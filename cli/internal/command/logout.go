@@ -37,7 +37,7 @@ func logout(ctx context.Context, c *connect.Connector) error {
 	case errors.Is(err, credential.ErrNoSession):
 		c.IO.Notef("nobody was signed in to %s", loaded.URL)
 	case errors.As(err, &onServer):
-		c.IO.Notef("warning: signed out here; the server still knows the session until it expires: %v", err)
+		c.IO.Warnf("signed out here; the server still knows the session until it expires: %v", err)
 	case err != nil:
 		return err
 	default:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/command/member"
 	"github.com/babelon/babelon/cli/internal/command/organization"
 	"github.com/babelon/babelon/cli/internal/command/token"
@@ -22,8 +23,9 @@ const long = `Babelon gives the users of a Supabase project API tokens.
 
 A token is a pair, a client ID and a secret. Keep it in .babelon.toml (see babelon init) or in the
 environment; an admin signs in instead (babelon login) and manages tokens. If there are both, the
-commands token, organization and member act as the person, all others as the token; a line says which.
-babelon settings does the same in the browser.
+commands token, organization and member act as the person, all others as the token, unless --as token
+or --as person says otherwise. A line on standard error says who acts; --quiet leaves out that line and
+other notes, but no warning. babelon settings does the same in the browser.
 
 A flag wins over the environment, and the environment over the file: --config or BABELON_CONFIG, else the
 nearest .babelon.toml upward from here.
@@ -45,15 +47,21 @@ Results go to standard output, everything else to standard error. Exit codes: 0 
 func Execute(ctx context.Context, c *connect.Connector) error {
 	running := false
 	root := newRoot(c)
-	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		running = true
+		if c.Timeout < 0 {
+			return fault.Usagef("Leave it out for the default.", "--timeout is negative")
+		}
+		return nil
+	}
 	cmd, err := root.ExecuteContextC(ctx)
 	var f *fault.Error
 	switch {
-	case errors.As(err, &f) && f.Code == "BBL_ORGANIZATION_REQUIRED":
-		f.Hint = "Use --organization, or set tenant_id; `babelon organization list` shows the ids."
+	case err == nil:
+		return nil
+	case errors.As(err, &f):
+		f.Hint = hint(f)
 		return f
-	case err == nil || errors.As(err, &f):
-		return err
 	case !running:
 		return misuse(cmd, err)
 	case errors.Is(err, context.Canceled):
@@ -75,6 +83,9 @@ func newRoot(c *connect.Connector) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.PersistentFlags().StringVar(&c.Source.File, "config", "", "configuration `file`")
 	root.PersistentFlags().StringVar(&c.Source.URL, "url", "", "the project's `URL`")
+	root.PersistentFlags().DurationVar(&c.Timeout, "timeout", 0, "how long to wait for each answer, such as 30s (default about 50s, in three tries)")
+	root.PersistentFlags().BoolVarP(&c.IO.Quiet, "quiet", "q", false, "print no notes, such as who acts; only warnings and errors")
+	flags.Choice(root, root.PersistentFlags(), &c.As, "as", "who acts, where a token and a person could", connect.Token, connect.Person)
 	root.AddCommand(
 		newInit(c), newLogin(c), newLogout(c), newWhoami(c),
 		organization.New(c), member.New(c), token.New(c),

@@ -13,6 +13,7 @@ import (
 
 	"github.com/babelon/babelon/cli/internal/connect"
 	"github.com/babelon/babelon/cli/internal/fault"
+	"github.com/babelon/babelon/cli/internal/term"
 )
 
 // maxData is more than gateways accept.
@@ -42,7 +43,7 @@ person who is signed in. The call is made once; it is not repeated when the netw
 }
 
 func rpc(ctx context.Context, c *connect.Connector, o rpcOptions) error {
-	arguments, err := readData(c.IO.In, o.data)
+	arguments, err := term.Await(ctx, func() (json.RawMessage, error) { return readData(c.IO.In, o.data) })
 	if err != nil {
 		return err
 	}

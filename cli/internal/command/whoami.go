@@ -41,6 +41,7 @@ func whoami(ctx context.Context, c *connect.Connector, o whoamiOptions) error {
 	return c.IO.Write(o.output, term.Result{
 		Value:  me,
 		Header: []string{"KIND", "NAME", "ID", "ROLE", "ORGANIZATION", "ORGANIZATION ID"},
+		Shrink: []string{"NAME", "ORGANIZATION"},
 		Rows: [][]string{{
 			me.Kind,
 			text(me.TokenName) + text(me.Email),

@@ -12,9 +12,9 @@ import (
 	"github.com/babelon/babelon/cli/internal/credential"
 )
 
-// check returns nil if text is a good value for key. Its errors continue a sentence that begins with the key, and never
+// Check returns nil if text is a good value for key. Its errors continue a sentence that begins with the key, and never
 // quote the text.
-func check(key Key, text string) error {
+func Check(key Key, text string) error {
 	if text != strings.TrimSpace(text) {
 		return errors.New("has white space or a line break around it")
 	}
@@ -61,7 +61,7 @@ func checkURL(text string) error {
 
 // IsLoopback reports whether the host is this machine, by a name that nobody can point elsewhere.
 func IsLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 func checkTenantID(text string) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,7 +98,7 @@ func Load(from Source) (*Config, error) {
 	}
 
 	c := &Config{
-		URL:            strings.TrimRight(given[SupabaseURL].text, "/"),
+		URL:            normal(given[SupabaseURL].text),
 		PublishableKey: given[PublishableKey].text,
 		KeySource:      given[PublishableKey].where,
 		TenantID:       given[TenantID].text,
@@ -113,6 +114,17 @@ func Load(from Source) (*Config, error) {
 		c.Warnings = risks(path, given)
 	}
 	return c, nil
+}
+
+// normal returns a URL without a slash at its end and with its host in lower case: net/http knows localhost, which it
+// calls without the proxy, by that spelling alone.
+func normal(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text // empty, or refused already
+	}
+	u.Host = strings.ToLower(u.Host)
+	return strings.TrimRight(u.String(), "/")
 }
 
 // find returns the path of the file to read, or "" if there is none, and whether it was named or found.
@@ -151,7 +163,7 @@ func (s settings) check() error {
 		if s[key].text == "" {
 			continue
 		}
-		if err := check(key, s[key].text); err != nil {
+		if err := Check(key, s[key].text); err != nil {
 			return fault.Usagef("", "%s %w", s[key].where, err)
 		}
 	}

@@ -248,7 +248,7 @@ func TestA_pair_from_the_environment_goes_to_no_address_that_was_only_found(t *t
 
 func TestA_file_that_cannot_be_read_is_named(t *testing.T) {
 	dir := t.TempDir()
-	for name, path := range map[string]string{"missing": filepath.Join(dir, "nowhere.toml"), "a directory": dir} {
+	for name, path := range map[string]string{"missing": filepath.Join(dir, "nowhere.toml"), "a directory": dir, "a device": os.DevNull} {
 		_, err := config.Load(config.Source{Dir: dir, File: path, Getenv: func(string) string { return "" }})
 		var f *fault.Error
 		if !errors.As(err, &f) || f.Kind != fault.Usage || strings.Count(err.Error(), path) != 1 {
@@ -258,9 +258,10 @@ func TestA_file_that_cannot_be_read_is_named(t *testing.T) {
 }
 
 func TestLoopback_needs_no_TLS(t *testing.T) {
-	for _, host := range []string{"localhost", "127.0.0.1", "127.8.7.6", "[::1]"} {
-		if _, err := load(t, `supabase_url = "http://`+host+`:54321"`, nil); err != nil {
-			t.Errorf("%s: %v", host, err)
+	for _, host := range []string{"localhost", "LOCALHOST", "127.0.0.1", "127.8.7.6", "[::1]"} {
+		c, err := load(t, `supabase_url = "http://`+host+`:54321/"`, nil)
+		if err != nil || c.URL != "http://"+strings.ToLower(host)+":54321" {
+			t.Errorf("%s: %v, %v", host, c, err)
 		}
 	}
 }

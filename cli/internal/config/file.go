@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
@@ -32,17 +31,9 @@ const maxFileSize = 64 << 10
 
 // readFile reads the settings of a file.
 func readFile(path string, file origin) (settings, error) {
-	f, err := os.Open(path)
+	data, err := credential.ReadFile(path, maxFileSize)
 	if err != nil {
 		return nil, fault.Usagef("", "%s: %w", path, reason(err))
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if err != nil {
-		return nil, fault.Usagef("", "%s: %w", path, reason(err))
-	}
-	if len(data) > maxFileSize {
-		return nil, fault.Usagef("", "%s: larger than %d KiB", path, maxFileSize>>10)
 	}
 	return parse(path, file, data)
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/babelon/babelon/cli/internal/account"
 	"github.com/babelon/babelon/cli/internal/client"
@@ -22,25 +24,57 @@ type Connector struct {
 	IO        *term.IO
 	Source    config.Source
 	Transport http.RoundTripper
+	Timeout   time.Duration // for each answer of the server; 0 for the default
+	As        string        // who is to act, Token or Person; "" for whoever the command prefers
 }
+
+// Who can act.
+const (
+	Token  = "token"  // the configured pair
+	Person = "person" // the person who is signed in
+)
 
 // A Caller is a client with its caller.
 type Caller struct {
 	*client.Client
 	Config *config.Config
-	person bool
+	actor  string // Token or Person
 }
 
-// Organization returns the organization to name in a call: the given one, or for a person the configured one. A token
-// has its own and names none.
-func (c *Caller) Organization(given string) (string, error) {
+// Organization returns the ID of the organization to name in a call: the given one, by ID or name, or for a person the
+// configured one. A token has its own and names none.
+func (c *Caller) Organization(ctx context.Context, given string) (string, error) {
 	switch {
-	case given == "" && c.person:
+	case given == "" && c.actor == Person:
 		return c.Config.TenantID, nil
-	case given != "" && !config.IsUUID(given):
-		return "", fault.Usagef("`babelon organization list` shows the organizations' ids.", "--organization is not a UUID")
+	case given == "" || config.IsUUID(given):
+		return given, nil
 	}
-	return given, nil
+	found, err := c.FindOrganization(ctx, given)
+	return found.ID, err
+}
+
+// FindOrganization returns the caller's organization of that ID or name.
+func (c *Caller) FindOrganization(ctx context.Context, given string) (client.Organization, error) {
+	const hint = "`babelon organization list` shows the organizations' names and IDs."
+	all, err := c.Organizations(ctx)
+	if err != nil {
+		return client.Organization{}, err
+	}
+	var found []client.Organization
+	var ids []string
+	for _, o := range all {
+		if o.Name == given || strings.EqualFold(o.ID, given) {
+			found, ids = append(found, o), append(ids, o.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return client.Organization{}, fault.Usagef(hint, "you are in no organization %q", given)
+	case 1:
+		return found[0], nil
+	}
+	return client.Organization{}, fault.Usagef("Name one by its ID.", "%d organizations are called %q: %s", len(found), given, strings.Join(ids, ", "))
 }
 
 // Config returns the configuration, after warnings about what is risky in it.
@@ -50,67 +84,64 @@ func (c *Connector) Config() (*config.Config, error) {
 		return nil, err
 	}
 	for _, warning := range loaded.Warnings {
-		c.IO.Notef("warning: %s", warning)
+		c.IO.Warnf("%s", warning)
 	}
 	return loaded, nil
 }
 
 // PersonFirst returns the caller for managing: the person who is signed in, else the pair.
 func (c *Connector) PersonFirst(ctx context.Context) (*Caller, error) {
-	loaded, err := c.Config()
-	if err != nil {
-		return nil, err
-	}
-	caller, err := c.person(ctx, loaded)
-	if errors.Is(err, credential.ErrNoSession) && loaded.Pair != nil {
-		return c.pair(loaded), nil
-	}
-	return caller, explain(err)
+	return c.caller(ctx, Person, Token)
 }
 
-// In returns the caller for managing an organization, and the organization to name in the call.
+// PairFirst returns the caller for everything else: the pair, else the person who is signed in.
+func (c *Connector) PairFirst(ctx context.Context) (*Caller, error) {
+	return c.caller(ctx, Token, Person)
+}
+
+// In returns the caller for managing an organization, and the ID of the organization to name in the call.
 func (c *Connector) In(ctx context.Context, given string) (*Caller, string, error) {
 	caller, err := c.PersonFirst(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	organization, err := caller.Organization(given)
+	organization, err := caller.Organization(ctx, given)
 	return caller, organization, err
 }
 
-// PairFirst returns the caller for everything else: the pair, else the person who is signed in.
-func (c *Connector) PairFirst(ctx context.Context) (*Caller, error) {
+// caller returns the first of the actors that there is. --as leaves only one of them.
+func (c *Connector) caller(ctx context.Context, actors ...string) (*Caller, error) {
 	loaded, err := c.Config()
 	if err != nil {
 		return nil, err
 	}
-	if loaded.Pair != nil {
-		return c.pair(loaded), nil
+	if c.As != "" {
+		actors = []string{c.As}
 	}
-	caller, err := c.person(ctx, loaded)
-	return caller, explain(err)
-}
-
-func explain(err error) error {
-	if errors.Is(err, credential.ErrNoSession) {
-		return fault.Usagef("Set "+config.ClientID.Variable()+" and "+config.APIToken.Variable()+", put both into "+config.FileName+", or run `babelon login`.",
-			"no token pair is configured, and nobody is signed in")
+	for _, actor := range actors {
+		if actor == Token && loaded.Pair != nil {
+			c.IO.Notef("acting as token %s from %s", loaded.Pair.ClientID, loaded.PairSource)
+			return &Caller{c.client(loaded).WithPair(*loaded.Pair, loaded.TenantID), loaded, Token}, nil
+		}
+		if actor == Person {
+			current, err := c.Session(ctx, loaded)
+			if err == nil {
+				c.IO.Notef("acting as %s, who is signed in", current.Email)
+				return &Caller{c.client(loaded).WithSession(current.AccessToken), loaded, Person}, nil
+			}
+			if !errors.Is(err, credential.ErrNoSession) {
+				return nil, err
+			}
+		}
 	}
-	return err
-}
-
-func (c *Connector) pair(loaded *config.Config) *Caller {
-	c.IO.Notef("acting as token %s from %s", loaded.Pair.ClientID, loaded.PairSource)
-	return &Caller{Client: c.client(loaded).WithPair(*loaded.Pair, loaded.TenantID), Config: loaded}
-}
-
-func (c *Connector) person(ctx context.Context, loaded *config.Config) (*Caller, error) {
-	current, err := c.Session(ctx, loaded)
-	if err != nil {
-		return nil, err
+	const set = "Set BABELON_CLIENT_ID and BABELON_API_TOKEN, put both into " + config.FileName
+	switch c.As {
+	case Token:
+		return nil, fault.Usagef(set+", or leave out --as.", "there is no token to act as: no pair is configured")
+	case Person:
+		return nil, fault.Usagef("Run `babelon login`, or leave out --as.", "there is no person to act as: nobody is signed in to %s", loaded.URL)
 	}
-	c.IO.Notef("acting as %s, who is signed in", current.Email)
-	return &Caller{Client: c.client(loaded).WithSession(current.AccessToken), Config: loaded, person: true}, nil
+	return nil, fault.Usagef(set+", or run `babelon login`.", "no token pair is configured, and nobody is signed in")
 }
 
 // Session returns the session of the person who is signed in, refreshed if it is due, or credential.ErrNoSession.
@@ -137,5 +168,5 @@ func (c *Connector) Person(loaded *config.Config) (*account.Person, error) {
 }
 
 func (c *Connector) client(loaded *config.Config) *client.Client {
-	return client.New(loaded, c.Transport, c.IO.Now)
+	return client.New(loaded, c.Transport, c.IO.Now).Waiting(c.Timeout, c.IO.Waitf)
 }

@@ -1,52 +1,101 @@
 package credential
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
-// CreateFile writes data to a new file that only its owner can read. It fails with fs.ErrExist if the file exists,
-// and leaves nothing behind when it fails.
-func CreateFile(path string, data []byte) error {
-	// Claim the name first: a rename alone would replace what another process has just put there.
-	claim, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+// ReadFile returns the content of a regular file of at most so many bytes. It refuses anything else: a pipe or a device
+// could keep the reader waiting for ever.
+func ReadFile(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("larger than %d KiB", limit>>10)}
+	}
+	return data, err
+}
+
+// CreateFile writes data to a new file that only its owner can read. It fails with fs.ErrExist if the file exists.
+func CreateFile(path string, data []byte) error { return write(path, data, moveToFree) }
+
+// ReplaceFile writes data to a file that only its owner can read, and replaces a file that is there.
+func ReplaceFile(path string, data []byte) error { return write(path, data, os.Rename) }
+
+// write writes a file elsewhere and moves it into place, so that at every moment, a crash included, there is either what
+// was there before or all of the new file. What a crash leaves behind is in a directory that git ignores, whatever the
+// file's name, and the next write removes it.
+func write(path string, data []byte, move func(from, to string) error) error {
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	if err := removeLeftovers(dir, name); err != nil {
+		return err
+	}
+	aside, err := os.MkdirTemp(dir, name+".*"+asideSuffix) // has mode 0700
 	if err != nil {
 		return err
 	}
-	if err = claim.Close(); err == nil {
-		err = ReplaceFile(path, data)
+	defer func() { _ = discard(aside, name) }()
+	if err := os.WriteFile(filepath.Join(aside, ".gitignore"), []byte("*\n"), 0o600); err != nil {
+		return err
 	}
+	f, err := os.OpenFile(filepath.Join(aside, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		_ = os.Remove(path)
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return move(f.Name(), path)
+}
+
+// asideSuffix ends the name of a directory for a file that is being written.
+const asideSuffix = ".tmp"
+
+func removeLeftovers(dir, name string) error {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if entry.IsDir() && strings.HasPrefix(entry.Name(), name+".") && strings.HasSuffix(entry.Name(), asideSuffix) {
+			err = errors.Join(err, discard(filepath.Join(dir, entry.Name()), name))
+		}
 	}
 	return err
 }
 
-// ReplaceFile writes data to a file that only its owner can read, and replaces a file that is there. At every moment,
-// a crash included, the file holds either the old content or all of the new.
-func ReplaceFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp") // has mode 0600
-	if err != nil {
+// discard removes a directory with a file. The file goes first, because it is the rest that git ignores it by.
+func discard(dir, name string) error {
+	_ = os.Remove(filepath.Join(dir, name))
+	return os.RemoveAll(dir)
+}
+
+// moveToFree gives a file a name that must be free. On a file system without hard links somebody else could take the name
+// after the look at it.
+func moveToFree(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
+	if _, err := os.Lstat(to); err == nil {
+		return fs.ErrExist
 	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return os.Rename(from, to)
 }
 
 // OthersCanRead reports whether it is a regular file that its group or others have access to.

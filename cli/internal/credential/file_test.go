@@ -18,6 +18,21 @@ func TestCreating_a_file_never_replaces_one(t *testing.T) {
 	if err := credential.CreateFile(path, []byte("second")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v", err)
 	}
+	// It is decided when the file is there: of many at once, one succeeds.
+	racing := filepath.Join(filepath.Dir(path), "racing")
+	created := make(chan error)
+	for range 8 {
+		go func() { created <- credential.CreateFile(racing, []byte("first")) }()
+	}
+	succeeded := 0
+	for range 8 {
+		if err := <-created; err == nil {
+			succeeded++
+		}
+	}
+	if data, _ := os.ReadFile(racing); succeeded != 1 || string(data) != "first" {
+		t.Errorf("%d created it, and it holds %q", succeeded, data)
+	}
 	if data, _ := os.ReadFile(path); string(data) != "first" {
 		t.Errorf("the file holds %q", data)
 	}

@@ -11,8 +11,13 @@ import (
 // CheckPublishableKey returns nil if text may be a project's publishable key: anything but a key that must stay on a
 // server. Its errors say what is wrong without quoting text.
 func CheckPublishableKey(text string) error {
-	const expected = "which must never leave a server; the publishable key begins with sb_publishable_, or is the JWT called anon"
+	const (
+		publishable = "; the publishable key begins with sb_publishable_, or is the JWT called anon"
+		expected    = "which must never leave a server" + publishable
+	)
 	switch {
+	case strings.HasPrefix(text, secretPrefix), strings.HasPrefix(text, clientIDPrefix):
+		return errors.New("holds half of a token pair" + publishable)
 	case strings.HasPrefix(text, "sb_secret_"):
 		return errors.New("holds a secret key, " + expected)
 	case strings.HasPrefix(text, "eyJ") && roleOf(text) != "anon":

@@ -19,6 +19,8 @@ func TestA_key_that_must_stay_on_a_server_is_no_publishable_key(t *testing.T) {
 		jwt(`{"role":"anon","iss":"x"}`): true,
 		"my-own-gateways-key":            true,
 		"sb_secret_abc":                  false,
+		token:                            false,
+		"bbl_cid_0123456789abcdef":       false,
 		jwt(`{"role":"service_role"}`):   false,
 		jwt(`{"role":"authenticated"}`):  false,
 		jwt(`{}`):                        false,

@@ -26,6 +26,8 @@ type Error struct {
 	Message string // lower case, one line, never with a secret
 	Hint    string // what to do next; may be empty
 	Err     error  // the cause; may be nil
+
+	Uncertain bool // the server may have done what it was asked for all the same
 }
 
 // Error returns the message, with the server's code if there is one.

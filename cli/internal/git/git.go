@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -36,8 +37,8 @@ func WorkTree(dir string) (root, gitDir string, ok bool) {
 	}
 }
 
-// Tracked reports whether git tracks the file. It looks for the name in the index, which holds names in full unless its
-// owner chose version 4: then a tracked file can go unnoticed.
+// Tracked reports whether git tracks the file. It looks for the name in the index, because starting git would take longer
+// than the rest of most commands. Version 4 of the index does not hold names in full; only then git is asked.
 func Tracked(path string) bool {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -59,13 +60,26 @@ func Tracked(path string) bool {
 	if err != nil {
 		return false
 	}
+	if version := 7; len(index) > version && index[version] == 4 {
+		tracked, _ := ask(root, "--literal-pathspecs", "ls-files", "--error-unmatch", "--", name)
+		return tracked
+	}
 	// An entry has the length of the name, in twelve bits, then the name and at least one NUL.
 	entry := append([]byte{byte(len(name) & 0xff)}, filepath.ToSlash(name)...)
 	return bytes.Contains(index, append(entry, 0))
 }
 
-// Ignore adds the file to the .gitignore beside it, unless it is there or no work tree is around it. It returns the path
-// of a .gitignore that was changed, else "".
+// ask asks git in a directory a question that it answers by its exit code. known is false where git is missing or cannot
+// tell. A work tree that was downloaded must not have git start a program of its choice.
+func ask(dir string, question ...string) (yes, known bool) {
+	err := exec.Command("git", append([]string{"-C", dir, "-c", "core.fsmonitor=false"}, question...)...).Run() //nolint:gosec // nothing of it is a flag
+	var exit *exec.ExitError
+	no := errors.As(err, &exit) && exit.ExitCode() == 1
+	return err == nil, err == nil || no
+}
+
+// Ignore adds the file to the .gitignore beside it, unless git ignores it already or no work tree is around it. It
+// returns the path of a .gitignore that was changed, else "".
 func Ignore(path string) (changed string, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
@@ -80,10 +94,12 @@ func Ignore(path string) (changed string, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	for line := range strings.Lines(string(content)) {
-		if line = strings.TrimSpace(line); line == name || line == "/"+name {
-			return "", nil
-		}
+	ignored, known := ask(dir, "check-ignore", "--quiet", "--no-index", "--", "./"+name)
+	if !known {
+		ignored = lists(string(content), name)
+	}
+	if ignored {
+		return "", nil
 	}
 	if len(content) > 0 && !bytes.HasSuffix(content, []byte("\n")) {
 		name = "\n" + name
@@ -94,4 +110,15 @@ func Ignore(path string) (changed string, err error) {
 	}
 	_, err = f.WriteString(name + "\n")
 	return file, errors.Join(err, f.Close())
+}
+
+// lists reports whether a .gitignore has the name itself. The last line that has it decides.
+func lists(content, name string) (listed bool) {
+	for line := range strings.Lines(content) {
+		pattern, negated := strings.CutPrefix(strings.TrimSpace(line), "!")
+		if strings.TrimPrefix(pattern, "/") == name {
+			listed = !negated
+		}
+	}
+	return listed
 }

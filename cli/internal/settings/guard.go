@@ -1,8 +1,8 @@
 package settings
 
-// Everything that keeps others out, in the order in which a request meets it: a bound on its size and time,
-// the headers that every answer has, the base of our paths, the name under which it came (a rebound DNS name is
-// not ours), where it was sent from, and for forms a token that only our own pages have.
+// What keeps others out, in the order in which a request meets it: bounds on its size and time, the headers of every
+// answer, the prefix of our paths, the host name (against DNS rebinding), the origin, and for forms a token that only
+// our own pages contain.
 
 import (
 	"context"
@@ -43,11 +43,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			"Permissions-Policy":           "camera=(), geolocation=(), microphone=(), payment=(), usb=(), clipboard-read=(), clipboard-write=(self)",
 			"Referrer-Policy":              "no-referrer",
 			"X-Content-Type-Options":       "nosniff",
-			"X-Frame-Options":              "DENY", // for what does not know frame-ancestors
+			"X-Frame-Options":              "DENY", // for browsers without frame-ancestors
 		} {
 			w.Header().Set(name, value)
 		}
-		if !strings.HasPrefix(r.URL.Path, s.base+"/") { // before anything that would tell it
+		if !strings.HasPrefix(r.URL.Path, s.base+"/") { // before any page of ours, since those contain the prefix
 			http.Error(w, "Open the address that babelon settings printed.", http.StatusNotFound)
 			return
 		}
@@ -59,7 +59,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	}), maxForm)
 }
 
-// hosts are the names under which the page is asked for.
+// hosts returns the names that browsers may use for the page.
 func (s *Server) hosts() []string {
 	hosts := []string{strings.ToLower(s.Origin.Host)}
 	if s.CommandLine != nil {
@@ -68,19 +68,19 @@ func (s *Server) hosts() []string {
 	return hosts
 }
 
-// recover answers a request that broke the handler. What it broke on may have a secret in it and is not shown.
+// recover answers a request whose handler panicked. The panic may contain a secret, so only its type is told.
 func (s *Server) recover(w http.ResponseWriter) {
 	switch reason := recover(); reason {
 	case nil:
 	case http.ErrAbortHandler:
 		panic(reason)
 	default:
-		s.Notef("error: a request failed for a bug in babelon (%T)", reason)
+		s.Notef("error: a request failed because of a bug in babelon (%T)", reason)
 		http.Error(w, "Something went wrong. Try again.", http.StatusInternalServerError)
 	}
 }
 
-// genuine admits a form that came from a page of ours, in the same browser.
+// genuine admits forms that come from a page of ours in the same browser.
 func (s *Server) genuine(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var tooLarge *http.MaxBytesError
@@ -98,8 +98,8 @@ func (s *Server) genuine(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// arrived lets people in who follow a link from another site. Their browser keeps the cookie, which is
-// SameSite=Strict, from that request, so they would look signed out; it sends it when our own page asks again.
+// arrived lets people in who follow a link from another site. The cookie is SameSite=Strict, so the browser leaves it
+// out of that request and the person would look signed out. Our own page then asks again, with the cookie.
 func (s *Server) arrived(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
@@ -110,7 +110,7 @@ func (s *Server) arrived(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// sendTo answers with a page that goes on to another of ours by itself, and leaves no trace in the history.
+// sendTo answers with a page that loads another page of ours by itself and leaves no trace in the history.
 func (s *Server) sendTo(w http.ResponseWriter, r *http.Request, path string) {
 	// With the host, so that a path such as //example.com stays one.
 	_ = s.render(w, http.StatusOK, "elsewhere", map[string]any{"Title": "API Access", "Address": s.Origin.Scheme + "://" + r.Host + s.page(path)})

@@ -1,9 +1,9 @@
 // Package settings is the page Settings > API Access: the tokens of an organization in the browser.
 //
-// A request goes through the guard (guard.go), finds its session (sessions.go), and calls the project as the
-// person who is signed in; what that person may do is decided there, not here. Every state of the page is a
-// document of its own that works without scripts. assets/app.js fetches the same documents and puts their
-// parts in place, so there is one way to render anything.
+// A request passes the guard (guard.go), finds its session (sessions.go), and calls the project as the person who is
+// signed in. The project decides what that person may do; the page decides nothing. Every state of the page is a
+// document that works without scripts. assets/app.js fetches the same documents and puts their parts in place, so
+// there is one way to render anything.
 package settings
 
 import (
@@ -32,23 +32,23 @@ import (
 //go:embed templates assets
 var files embed.FS
 
-// Options say for which project the page is, and who can reach it.
+// Options name the project of the page and the ways in.
 type Options struct {
 	Config *config.Config
-	Client *client.Client // of that project; nobody calls through it yet
+	Client *client.Client // of that project, without credentials
 	Origin *url.URL       // the page's scheme and host, as browsers see them
 	Now    func() time.Time
-	Notef  func(format string, args ...any) // tells whoever runs the server of an error in it
+	Notef  func(format string, args ...any) // reports the server's own errors to the person who runs it
 
-	// CommandLine returns the session of who is signed in on the command line. It is offered to whoever
-	// opens the address that LaunchURL returns. Nil where others than they can reach the page.
+	// CommandLine returns the session of the person who is signed in on the command line. The page offers it to the
+	// visitor who opens the printed address. It is nil where other people can reach the page.
 	CommandLine func(context.Context) (credential.Session, error)
 }
 
 // A Server serves the page.
 type Server struct {
 	Options
-	base     string // what every path begins with, or nothing (sessions.go)
+	base     string // the prefix of all paths, or "" (sessions.go)
 	handler  http.Handler
 	views    *template.Template
 	assets   map[string]asset
@@ -74,6 +74,8 @@ func New(o Options) (*Server, error) {
 	var err error
 	s.views, err = template.New("").Funcs(template.FuncMap{
 		"page":  s.page,
+		"add":   func(a, b int) int { return a + b },
+		"split": strings.Split,
 		"asset": func(name string) string { return s.page("/assets/" + s.assets[name].version + "/" + name) },
 		"ago":   func(t time.Time) string { return term.Ago(o.Now(), t) },
 		"exact": func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
@@ -114,7 +116,7 @@ func (s *Server) page(path string) string { return s.base + path }
 // ServeHTTP serves the page.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// An asset never changes under its address, which names its content.
+// An asset never changes: its address contains the hash of its content.
 type asset struct {
 	content              []byte
 	contentType, version string
@@ -133,7 +135,7 @@ func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(a.content)
 }
 
-// render writes a whole page, or none. It returns an error when the page did not leave this process.
+// render writes a whole page or none. It returns an error if the page did not leave this process.
 func (s *Server) render(w http.ResponseWriter, status int, name string, data any) error {
 	var page bytes.Buffer
 	if err := s.views.ExecuteTemplate(&page, name, data); err != nil {
@@ -145,17 +147,17 @@ func (s *Server) render(w http.ResponseWriter, status int, name string, data any
 	return errors.Join(err, http.NewResponseController(w).Flush())
 }
 
-// seeOther sends the browser to another of our pages.
+// seeOther redirects the browser to another page of ours.
 func (s *Server) seeOther(w http.ResponseWriter, r *http.Request, path string) {
-	http.Redirect(w, r, s.page(path), http.StatusSeeOther) //nolint:gosec // a path that begins with a word of ours
+	http.Redirect(w, r, s.page(path), http.StatusSeeOther) //nolint:gosec // the path begins with our own prefix
 }
 
-// say answers with a page that is one sentence.
+// say answers with a page of one sentence.
 func (s *Server) say(w http.ResponseWriter, status int, sentence string) {
 	_ = s.render(w, status, "message", map[string]any{"Title": http.StatusText(status), "Message": sentence})
 }
 
-// status returns the HTTP status that says what the error is.
+// status returns the HTTP status for an error.
 func status(err error) int {
 	var f *fault.Error
 	switch {
@@ -167,7 +169,7 @@ func status(err error) int {
 	return http.StatusBadGateway
 }
 
-// sentence says what went wrong, and where it is known what to do.
+// sentence says what went wrong and, where that is known, what to do.
 func sentence(err error) string {
 	var f *fault.Error
 	switch {
@@ -175,6 +177,10 @@ func sentence(err error) string {
 		return "Something went wrong. Try again."
 	case f.Kind == fault.Interrupted, f.Kind == fault.Unavailable && f.Status == 0:
 		return "The Supabase project cannot be reached at the moment. Try again."
+	}
+	if f.Code == "BBL_MFA_REQUIRED" {
+		return "Your account has a second factor, and this page cannot ask for it yet. You can see the tokens here, " +
+			"but not generate or revoke any (BBL_MFA_REQUIRED)."
 	}
 	text := upperFirst(f.Error()) + "."
 	if f.Hint != "" && f.Kind != fault.Usage {
@@ -188,7 +194,7 @@ func upperFirst(text string) string {
 	return string(unicode.ToUpper(first)) + text[size:]
 }
 
-// tokensPath is where an organization's page is.
+// tokensPath returns the path of an organization's page.
 func tokensPath(organization string) string {
 	return "/organizations/" + url.PathEscape(strings.ToLower(organization)) + "/api-access"
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/fault"
 )
 
-// Time and chance: what cannot be waited for in a browser. The page itself is tested there, in /tests.
+// Time and chance, which no test in a browser can wait for. /tests has those of the page itself.
 
 var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
@@ -47,23 +47,52 @@ func TestA_session_ends_when_idle_or_old_and_a_page_that_polls_is_idle(t *testin
 	}
 }
 
-func TestThere_are_not_more_sessions_than_fit_and_the_idlest_goes(t *testing.T) {
+func someone(n int) *person { return &person{email: fmt.Sprintf("person-%d@example.com", n)} }
+
+func TestA_persons_many_sign_ins_end_their_own_idlest_session_and_nobody_elses(t *testing.T) {
 	s := newSessions()
-	first := s.add(&person{}, start)
-	second := s.add(&person{}, start)
-	s.find(first, true, start.Add(time.Minute))
-	for range maxSessions - 1 {
-		s.add(&person{}, start.Add(2*time.Minute))
+	other := s.add(someone(1), start) // idle since before all the others
+	first := s.add(someone(2), start.Add(time.Minute))
+	second := s.add(&person{email: "Person-2@example.com"}, start.Add(time.Minute))
+	s.find(first, true, start.Add(2*time.Minute))
+	now := start.Add(3 * time.Minute)
+	for n := 2; n < maxPerPerson; n++ {
+		s.add(someone(2), now)
 	}
-	if len(s.byHash) != maxSessions {
-		t.Errorf("%d sessions", len(s.byHash))
+	if len(s.byHash) != 1+maxPerPerson {
+		t.Fatalf("%d sessions before the limit", len(s.byHash))
 	}
-	if now := start.Add(3 * time.Minute); s.find(first, true, now) == nil || s.find(second, true, now) != nil {
-		t.Error("another than the idlest session ended")
+	s.add(someone(2), now)
+	if s.find(first, true, now) == nil || s.find(second, true, now) != nil {
+		t.Error("another than the person's idlest session ended")
 	}
-	s.add(&person{}, start.Add(maxAge+3*time.Minute))
+	for range 1000 {
+		s.add(someone(2), now)
+	}
+	if s.find(other, true, now) == nil || len(s.byHash) != 1+maxPerPerson {
+		t.Errorf("of two people, one with a session and one with a thousand sign-ins, %d sessions are left", len(s.byHash))
+	}
+	s.add(someone(3), start.Add(maxAge+3*time.Minute))
 	if len(s.byHash) != 1 {
-		t.Errorf("%d sessions, of which all but one are over", len(s.byHash))
+		t.Errorf("%d sessions, all but one of which are over", len(s.byHash))
+	}
+}
+
+func TestWhere_all_sessions_are_taken_the_person_with_the_most_loses_their_idlest(t *testing.T) {
+	s := newSessions()
+	first := s.add(someone(0), start)
+	for n := 1; len(s.byHash) < maxSessions; n++ {
+		for range 2 {
+			s.add(someone(n), start.Add(time.Minute))
+		}
+	}
+	crowd := len(s.byHash)
+	newcomer := s.add(someone(-1), start.Add(2*time.Minute))
+	if len(s.byHash) != crowd || crowd != maxSessions {
+		t.Errorf("%d sessions fit, and one more makes %d", crowd, len(s.byHash))
+	}
+	if now := start.Add(3 * time.Minute); s.find(first, true, now) == nil || s.find(newcomer, true, now) == nil {
+		t.Error("who has one session lost it to those who have two")
 	}
 }
 
@@ -127,7 +156,7 @@ func TestThe_launch_key_works_once(t *testing.T) {
 	}
 }
 
-// newServer returns one whose project answers with handler.
+// newServer returns a server whose project answers with handler.
 func newServer(t *testing.T, handler http.HandlerFunc) *Server {
 	t.Helper()
 	project := httptest.NewServer(handler)
@@ -166,11 +195,11 @@ func TestA_refresh_token_is_used_once_however_many_requests_find_the_session_due
 		t.Errorf("%d refreshes", refreshes.Load())
 	}
 
-	// Who goes away meanwhile does not lose it for the others.
+	// A request that goes away does not lose the refresh for the others.
 	refreshes.Store(0)
 	p = s.withPassword(credential.Session{AccessToken: credential.NewSecret("first"), RefreshToken: credential.NewSecret("r1"), ExpiresAt: start})
 	cancel()
-	for range 50 { // it is a matter of chance whether a turn is taken at all
+	for range 50 { // chance decides whether one refreshes at all
 		_, _ = p.current(gone)
 	}
 	if now, err := p.current(t.Context()); err != nil || now.AccessToken.Reveal() != "second" || refreshes.Load() != 1 {

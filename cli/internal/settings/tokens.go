@@ -9,61 +9,53 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/config"
 	"github.com/babelon/babelon/cli/internal/credential"
 )
 
-// many is from how many tokens on there is a box to search them.
-const many = 10
-
-// tokensView is the page of an organization, with a dialog on it or none.
+// tokensView is the page of an organization, with or without a dialog on it.
 type tokensView struct {
 	Title, CSRF, Email string
+	Version            string // of what the page shows
 	Organizations      []client.Organization
 	Organization       client.Organization
 	Path               string
 
 	Notice       string // what has just happened
-	Problem      string // why the list is not there
-	Rows         []row
-	Revoked      int
-	Shown        int  // not hidden
-	ReadsCounted bool // reads are counted
-	Query        string
-	All          bool // revoked ones too
+	Problem      string // why there is no list
+	selection           // from the address
+	Rows         []row  // those of this page
+	First        int    // how many are on the pages before
+	Total, Pages int
+	Revoked      int  // how many revoked tokens the page offers to show or to hide
+	CanSearch    bool // there is enough to search
+	ReadsCounted bool // requests that only read are counted
 	Dialog       *dialog
+
+	all []row
 }
 
-// CanChange reports whether the buttons are there. The project decides for itself, whoever sends what.
+// CanChange reports whether the page has buttons that change something. The project checks every change itself.
 func (v tokensView) CanChange() bool {
 	role := cmp.Or(v.Organization.Role, new(string))
 	return *role == "admin" || *role == "owner"
 }
 
-// CanSearch reports whether there is enough to search.
-func (v tokensView) CanSearch() bool { return len(v.Rows) > many || v.Query != "" }
-
-// A row is a token in the list.
-type row struct {
-	client.Token
-	State, Note string
-	Hidden      bool
-}
-
-// A dialog is on top of the page.
+// A dialog lies over the page.
 type dialog struct {
 	Kind    string // generate, made or revoke
 	Problem string
 
-	Name, Role, RequestID string       // what was typed
-	Token                 client.Token // to be revoked
+	Name, Role, RequestID string // what was typed
+	Token                 row    // the one to revoke
 	Made                  client.GeneratedToken
 	Snippets              []snippet
 }
 
-// A snippet is the new pair as something takes it.
+// A snippet is the new pair, ready to paste.
 type snippet struct{ ID, Label, Hint, Text string }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request, visitor *session) {
@@ -92,7 +84,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, visitor *session) 
 	_ = s.show(w, r, visitor, http.StatusOK, nil)
 }
 
-// show renders the page of the organization in the URL. It returns an error when the page did not leave.
+// show renders the page of the organization in the URL. It returns an error if the page did not leave this process.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, visitor *session, code int, d *dialog) error {
 	organizations, tokens, err := s.look(r.Context(), visitor.person, r.PathValue("organization"))
 	if (d == nil || d.Kind != "made") && s.isOver(w, r, err) {
@@ -103,8 +95,8 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, visitor *session, 
 		Title: "API Access", CSRF: s.csrf(s.cookie(r)), Email: visitor.person.email,
 		Organizations: organizations,
 		Path:          s.page(tokensPath(r.PathValue("organization"))),
-		Query:         strings.TrimSpace(query.Get("q")), All: query.Has("revoked"),
-		Dialog: d,
+		selection:     selected(query),
+		Dialog:        d,
 	}
 	for _, o := range organizations {
 		if strings.EqualFold(o.ID, r.PathValue("organization")) {
@@ -118,74 +110,48 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, visitor *session, 
 		}
 	}
 	view.fill(tokens, query.Get("keep"))
-	if query.Has("again") {
-		view.Notice = "This token was generated already, and its secret is shown only once. Revoke it and generate another if you do not have it."
+	if kept, found := view.row(query.Get("keep")); found && kept.Kept {
+		view.Notice = fmt.Sprintf("“%s” is revoked: it has stopped working, for good.", kept.Label())
+	}
+	if made, found := view.row(query.Get("made")); found {
+		view.Notice = fmt.Sprintf("“%s” was generated already. Its secret was shown once and is gone: "+
+			"if you did not store it, revoke this token and generate another.", made.Label())
 	}
 	if d != nil && d.Kind == "revoke" {
-		at := slices.IndexFunc(tokens, func(t client.Token) bool { return t.ClientID == d.Token.ClientID })
-		if at >= 0 {
-			d.Token = tokens[at]
+		d.Token, _ = view.row(d.Token.ClientID)
+	}
+	view.Version = view.version()
+	if d == nil && code == http.StatusOK {
+		tag := `"` + view.Version + `"`
+		w.Header().Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
 		}
 	}
 	return s.render(w, code, "tokens", view)
 }
 
-// fill makes rows of tokens. keep is the client ID of one that was revoked a moment ago and stays in its place.
-func (v *tokensView) fill(tokens []client.Token, keep string) {
-	for _, t := range tokens {
-		state, note, _ := strings.Cut(t.Status(), ", ")
-		active := t.RevokedAt == nil
-		kept := !active && t.ClientID == keep
-		found := strings.Contains(strings.ToLower(t.Name+" "+t.ClientID), strings.ToLower(v.Query))
-		line := row{Token: t, State: state, Note: note, Hidden: !found}
-		if !active {
-			v.Revoked++
-		}
-		if kept {
-			v.Notice = fmt.Sprintf("“%s” is revoked: it has stopped working, for good.", t.Name)
-		}
-		if active || kept || v.All {
-			v.Rows = append(v.Rows, line)
-			if found {
-				v.Shown++
-			}
-		}
-		v.ReadsCounted = t.UsageAsOf != nil
-	}
-	slices.SortStableFunc(v.Rows, func(a, b row) int {
-		last := func(r row) int {
-			if r.RevokedAt != nil && r.ClientID != keep {
-				return 1
-			}
-			return 0
-		}
-		return cmp.Or(last(a)-last(b), b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ClientID, b.ClientID))
-	})
-}
-
-// look returns what the page shows, asked for both at the same time.
+// look asks for both lists of the page at the same time. If it fails, it still returns the list that it got.
 func (s *Server) look(ctx context.Context, p *person, organization string) (organizations []client.Organization, tokens []client.Token, err error) {
 	as, err := s.as(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	done := make(chan error, 1)
-	go func() {
-		var err error
-		organizations, err = as.Organizations(ctx)
-		done <- err
-	}()
-	tokens, err = as.Tokens(ctx, organization)
-	return organizations, tokens, cmp.Or(err, <-done)
+	var both errgroup.Group
+	both.Go(func() (err error) { organizations, err = as.Organizations(ctx); return err })
+	both.Go(func() (err error) { tokens, err = as.Tokens(ctx, organization); return err })
+	err = both.Wait()
+	return organizations, tokens, err
 }
 
 func (s *Server) askToGenerate(w http.ResponseWriter, r *http.Request, visitor *session) {
 	_ = s.show(w, r, visitor, http.StatusOK, &dialog{Kind: "generate", Role: "member", RequestID: uuid.NewString()})
 }
 
-// generate makes a token and shows its secret, in this answer and never again. The request_id is that of the
-// form: sent again because the answer got lost, it replaces what it made; sent again after its answer has
-// arrived, as a reload does, it does nothing.
+// generate makes a token and shows its secret, in this answer and never again. The form's request_id is an idempotency
+// key: if the answer was lost and the form is sent again, the new pair replaces the lost one. If the answer did arrive
+// and the form is sent again, as a reload does, nothing is generated.
 func (s *Server) generate(w http.ResponseWriter, r *http.Request, visitor *session) {
 	form := &dialog{
 		Kind: "generate",
@@ -201,8 +167,8 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, visitor *sessi
 	case <-r.Context().Done():
 		return
 	}
-	if visitor.spent[form.RequestID] {
-		s.seeOther(w, r, tokensPath(r.PathValue("organization"))+"?again")
+	if made, spent := visitor.spent[form.RequestID]; spent {
+		s.backToList(w, r, "made", made)
 		return
 	}
 	made, err := s.make(r.Context(), visitor.person, r.PathValue("organization"), form)
@@ -218,10 +184,10 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request, visitor *sessi
 	if err != nil {
 		panic("a token that the client checked does not fit a file")
 	}
-	// The list is behind the dialog, and the secret must not be lost for it.
+	// The secret is shown even if the list behind the dialog is missing.
 	err = s.show(w, r, visitor, http.StatusOK, &dialog{Kind: "made", Made: made, Snippets: snippets})
 	if err == nil && r.Context().Err() == nil {
-		visitor.spent[form.RequestID] = true
+		visitor.spent[form.RequestID] = made.ClientID
 	}
 }
 
@@ -233,7 +199,7 @@ func (s *Server) make(ctx context.Context, p *person, organization string, form 
 	return as.GenerateToken(ctx, organization, form.Name, form.Role, form.RequestID)
 }
 
-// snippets are the new pair as a file, a shell and a workflow take it. The last one names the secret only.
+// snippets returns the new pair for a file, a shell and a workflow. The workflow has only the name of the secret.
 func (s *Server) snippets(made client.GeneratedToken) ([]snippet, error) {
 	values := config.Values{
 		URL: s.Config.URL, PublishableKey: s.Config.PublishableKey,
@@ -263,7 +229,7 @@ func (s *Server) snippets(made client.GeneratedToken) ([]snippet, error) {
 }
 
 func (s *Server) askToRevoke(w http.ResponseWriter, r *http.Request, visitor *session) {
-	_ = s.show(w, r, visitor, http.StatusOK, &dialog{Kind: "revoke", Token: client.Token{ClientID: r.PathValue("token")}})
+	_ = s.show(w, r, visitor, http.StatusOK, revokeDialog(r.PathValue("token"), ""))
 }
 
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request, visitor *session) {
@@ -276,11 +242,19 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request, visitor *session
 		return
 	}
 	if err != nil {
-		_ = s.show(w, r, visitor, status(err), &dialog{Kind: "revoke", Token: client.Token{ClientID: id}, Problem: sentence(err)})
+		_ = s.show(w, r, visitor, status(err), revokeDialog(id, sentence(err)))
 		return
 	}
-	query := r.URL.Query()
-	query.Set("keep", id)
-	query.Del("again")
-	s.seeOther(w, r, tokensPath(r.PathValue("organization"))+"?"+query.Encode()+"#"+id)
+	s.backToList(w, r, "keep", id)
+}
+
+func revokeDialog(clientID, problem string) *dialog {
+	return &dialog{Kind: "revoke", Token: row{Token: client.Token{ClientID: clientID}}, Problem: problem}
+}
+
+// backToList redirects to the list, where the notice is about a token.
+func (s *Server) backToList(w http.ResponseWriter, r *http.Request, what, clientID string) {
+	query := selected(r.URL.Query()).values()
+	query.Set(what, clientID)
+	s.seeOther(w, r, tokensPath(r.PathValue("organization"))+"?"+query.Encode()+"#"+clientID)
 }

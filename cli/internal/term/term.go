@@ -8,17 +8,19 @@ package term
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
+	"github.com/rivo/uniseg"
 	"golang.org/x/term"
 
 	"github.com/babelon/babelon/cli/internal/credential"
@@ -30,18 +32,68 @@ type IO struct {
 	In         io.Reader
 	Out, Err   io.Writer
 	IsTerminal bool // Out is a terminal: results are for a person
+	Width      int  // of that terminal, in columns; 0 if unknown
+	IsWatched  bool // Err is a terminal: a person is there to be told what a wait is for
+	Quiet      bool // notes are not wanted
 	Now        func() time.Time
 }
 
-// Notef writes a line for the person.
+// Notef writes a line for the person, who can do without it.
 func (s *IO) Notef(format string, args ...any) {
-	fmt.Fprintln(s.Err, Clean(fmt.Sprintf(format, args...)))
+	if !s.Quiet {
+		fmt.Fprintln(s.Err, Safe(fmt.Sprintf(format, args...)))
+	}
+}
+
+// Warnf writes a line that the person should not miss.
+func (s *IO) Warnf(format string, args ...any) {
+	fmt.Fprintln(s.Err, Safe("warning: "+fmt.Sprintf(format, args...)))
+}
+
+// Waitf writes a line for the person who is waiting, if there is one.
+func (s *IO) Waitf(format string, args ...any) {
+	if s.IsWatched {
+		s.Notef(format, args...)
+	}
 }
 
 // Print writes a result.
 func (s *IO) Print(text string) error {
 	if _, err := io.WriteString(s.Out, text); err != nil {
-		return &fault.Error{Kind: fault.Failure, Message: "cannot write the result: " + err.Error(), Err: err}
+		return unwritten(err)
+	}
+	return nil
+}
+
+// Close ends the results: some disks and networks fail only then. Again, it does nothing.
+func (s *IO) Close() error {
+	out, ok := s.Out.(io.Closer)
+	if !ok {
+		return nil
+	}
+	if err := out.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return unwritten(err)
+	}
+	return nil
+}
+
+func unwritten(err error) error {
+	return &fault.Error{Kind: fault.Failure, Message: "cannot write the result: " + err.Error(), Err: err}
+}
+
+// KeepsSecrets returns an error if a secret that is written would be lost: Out is the null device, which also takes the
+// place of a standard output that the caller has closed.
+func (s *IO) KeepsSecrets() error {
+	out, ok := s.Out.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := out.Stat()
+	if err != nil {
+		return unwritten(err)
+	}
+	if null, err := os.Stat(os.DevNull); err == nil && os.SameFile(info, null) {
+		return fault.Usagef("Send it to a file or a pipe.", "standard output is closed or %s: the secret would be lost", os.DevNull)
 	}
 	return nil
 }
@@ -51,6 +103,7 @@ type Result struct {
 	Value  any               // for json
 	Header []string          // for table
 	Rows   [][]string        // for table
+	Shrink []string          // headers of the columns that may be cut to fit a terminal
 	Text   map[string]string // for the other formats, by their names
 	Secret bool              // it holds a secret
 }
@@ -59,38 +112,106 @@ type Result struct {
 func (s *IO) Write(format string, r Result) error {
 	if out, ok := s.Out.(*os.File); ok && r.Secret {
 		if info, err := out.Stat(); err == nil && credential.OthersCanRead(info) {
-			s.Notef("warning: a secret goes to a file that others can read; run: chmod 600 on it, and umask 077 before the next time")
+			s.Warnf("a secret goes to a file that others can read; run: chmod 600 on it, and umask 077 before the next time")
 		}
 	}
 	text, ok := r.Text[format]
 	switch {
 	case ok:
-		return s.Print(text)
 	case format != "json":
-		return s.Table(r.Header, r.Rows)
+		text = s.table(r)
+	default:
+		indented, err := json.MarshalIndent(r.Value, "", "  ")
+		if err != nil {
+			return err
+		}
+		text = string(indented) + "\n"
 	}
-	indented, err := json.MarshalIndent(r.Value, "", "  ")
-	if err != nil {
+	if err := s.Print(text); err != nil {
 		return err
 	}
-	return s.Print(string(indented) + "\n")
+	return s.Close()
 }
 
-// Table writes rows. A person gets them aligned under a header, a pipe gets tab-separated values without one.
-func (s *IO) Table(header []string, rows [][]string) error {
+// table returns the rows. A person gets them aligned under a header and cut to the terminal's width, a pipe gets
+// tab-separated values without a header.
+func (s *IO) table(r Result) string {
 	var text strings.Builder
 	if !s.IsTerminal {
-		for _, row := range rows {
+		for _, row := range r.Rows {
 			fmt.Fprintln(&text, strings.Join(cleanAll(row), "\t"))
 		}
-		return s.Print(text.String())
+		return text.String()
 	}
-	aligned := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
-	for _, row := range append([][]string{header}, rows...) {
-		fmt.Fprintln(aligned, strings.Join(cleanAll(row), "\t"))
+	rows := [][]string{r.Header}
+	for _, row := range r.Rows {
+		rows = append(rows, cleanAll(row))
 	}
-	_ = aligned.Flush() // into memory
-	return s.Print(text.String())
+	widths := make([]int, len(r.Header))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], uniseg.StringWidth(cell))
+		}
+	}
+	s.shrink(widths, r)
+	for _, row := range rows {
+		for i, cell := range row {
+			cell = cut(cell, widths[i])
+			text.WriteString(cell)
+			if i < len(row)-1 {
+				text.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)+len(gap)))
+			}
+		}
+		text.WriteString("\n")
+	}
+	return text.String()
+}
+
+const (
+	gap       = "  " // between columns
+	narrowest = 8    // columns that a cell is not cut below
+)
+
+// shrink makes the widest of the columns that may be cut narrower until the table fits the terminal, if it can.
+func (s *IO) shrink(widths []int, r Result) {
+	if s.Width == 0 {
+		return
+	}
+	over := len(gap)*(len(widths)-1) - s.Width
+	for _, width := range widths {
+		over += width
+	}
+	for ; over > 0; over-- {
+		widest := -1
+		for i, header := range r.Header {
+			if slices.Contains(r.Shrink, header) && widths[i] > narrowest && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// cut returns what of the text fits so many columns, with an ellipsis if that is not all. It cuts between characters as
+// people see them.
+func cut(text string, width int) string {
+	if uniseg.StringWidth(text) <= width {
+		return text
+	}
+	kept, used := "", 1 // for the ellipsis
+	for state := -1; text != ""; {
+		var character string
+		var columns int
+		character, text, columns, state = uniseg.FirstGraphemeClusterInString(text, state)
+		if used += columns; used > width {
+			break
+		}
+		kept += character
+	}
+	return kept + "…"
 }
 
 func cleanAll(row []string) []string {
@@ -111,6 +232,21 @@ func Clean(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// maxShown is how much of a line is shown, in characters: it may quote an argument.
+const maxShown = 500
+
+// Safe makes a line for the person of text that may quote what somebody typed or a server answered: clean, short, and
+// without the secrets that may have got into it.
+func Safe(line string) string { return Shorten(Clean(credential.Redact(line)), maxShown) }
+
+// Shorten cuts text that others wrote to a number of characters, the last of which then is an ellipsis.
+func Shorten(text string, length int) string {
+	if runes := []rune(text); len(runes) > length {
+		return string(runes[:length-1]) + "…"
+	}
+	return text
 }
 
 // Time formats a time for a table. A person reads how long ago it was, or "never"; a pipe gets RFC 3339, or nothing.
@@ -146,13 +282,39 @@ func Ago(now, t time.Time) string {
 const maxLine = 4 << 10
 
 // SecretFromStdin reads the first line of standard input.
-func (s *IO) SecretFromStdin(what string) (credential.Secret, error) {
-	line, err := bufio.NewReader(io.LimitReader(s.In, maxLine)).ReadString('\n')
+func (s *IO) SecretFromStdin(ctx context.Context, what string) (credential.Secret, error) {
+	line, err := Await(ctx, func() (string, error) {
+		return bufio.NewReader(io.LimitReader(s.In, maxLine)).ReadString('\n')
+	})
+	if errors.Is(err, context.Canceled) {
+		return credential.Secret{}, err
+	}
 	line = strings.TrimRight(line, "\r\n")
 	if err != nil && !errors.Is(err, io.EOF) || line == "" {
 		return credential.Secret{}, fault.Usagef("", "standard input has no %s", what)
 	}
 	return credential.NewSecret(line), nil
+}
+
+// Await returns what do returns, or the context's error as soon as that ends. It is for a read that nothing else can
+// interrupt, and which then goes on for nobody.
+func Await[T any](ctx context.Context, do func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := do()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // Confirm asks a yes-or-no question and returns an error unless the answer is yes: refused is what was then not done.
@@ -167,9 +329,15 @@ func (s *IO) Confirm(ctx context.Context, question, instead, refused string) err
 
 // Line asks for a line of text and returns it without the white space around it.
 func (s *IO) Line(ctx context.Context, question, instead string) (string, error) {
+	question = Safe(question) + " "
 	return ask(ctx, instead, func(tty *os.File) (string, error) {
-		fmt.Fprint(tty, Clean(question), " ")
+		fmt.Fprint(tty, question)
 		line, err := bufio.NewReader(io.LimitReader(tty, maxLine)).ReadString('\n')
+		if credential.Redact(line) != line { // typed for all to see: up by its rows, and clear the screen from there
+			width, _, _ := term.GetSize(int(tty.Fd()))
+			rows := (uniseg.StringWidth(question+line)-1)/cmp.Or(width, 80) + 1
+			fmt.Fprintf(tty, "\x1b[%dA\r\x1b[J", rows)
+		}
 		return strings.TrimSpace(line), err
 	})
 }
@@ -182,7 +350,7 @@ func (s *IO) Secret(ctx context.Context, question, instead string) (credential.S
 		if err != nil {
 			return "", err
 		}
-		line, err := term.NewTerminal(tty, "").ReadPassword(Clean(question) + " ")
+		line, err := term.NewTerminal(tty, "").ReadPassword(Safe(question) + " ")
 		return line, errors.Join(err, term.Restore(int(tty.Fd()), before))
 	})
 	return credential.NewSecret(answer), err
@@ -200,28 +368,16 @@ func ask(ctx context.Context, instead string, read func(tty *os.File) (string, e
 	if err != nil {
 		return "", fmt.Errorf("reading the terminal's state: %w", err)
 	}
-	type result struct {
-		text string
-		err  error
-	}
-	answered := make(chan result, 1)
-	go func() {
-		text, err := read(tty)
-		answered <- result{text, err}
-	}()
-	var r result
-	select {
-	case r = <-answered:
-	case <-ctx.Done():
+	text, err := Await(ctx, func() (string, error) { return read(tty) })
+	if ctx.Err() != nil {
 		_ = term.Restore(int(tty.Fd()), before)
-		r.err = ctx.Err()
 	}
 	switch {
-	case errors.Is(r.err, io.EOF) || errors.Is(r.err, context.Canceled):
+	case errors.Is(err, io.EOF) || errors.Is(err, context.Canceled):
 		fmt.Fprintln(tty)
-		return "", &fault.Error{Kind: fault.Interrupted, Message: "interrupted", Err: r.err}
-	case r.err != nil:
-		return "", fmt.Errorf("reading from the terminal: %w", r.err)
+		return "", &fault.Error{Kind: fault.Interrupted, Message: "interrupted", Err: err}
+	case err != nil:
+		return "", fmt.Errorf("reading from the terminal: %w", err)
 	}
-	return r.text, nil
+	return text, nil
 }

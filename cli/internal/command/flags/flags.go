@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Organization adds --organization.
 func Organization(cmd *cobra.Command, target *string) {
-	cmd.Flags().StringVar(target, "organization", "", "`id` of the organization, for a person in several (default tenant_id)")
+	cmd.Flags().StringVar(target, "organization", "", "`name` or ID of the organization, for a person in several (default tenant_id)")
 }
 
 // Yes adds --yes.
@@ -22,12 +23,12 @@ func Yes(cmd *cobra.Command, target *bool) {
 // Output adds --output, which names how a result is written. It is a table unless the command line says otherwise.
 func Output(cmd *cobra.Command, target *string) {
 	*target = "table"
-	Choice(cmd, target, "output", "format", "table", "json")
+	Choice(cmd, cmd.Flags(), target, "output", "format", "table", "json")
 }
 
-// Choice adds a flag that takes one of some words. Its default is what target holds.
-func Choice(cmd *cobra.Command, target *string, name, usage string, words ...string) {
-	cmd.Flags().Var(&choice{target, words}, name, usage+": "+strings.Join(words, ", "))
+// Choice adds to a command's flags one that takes one of some words. Its default is what target holds.
+func Choice(cmd *cobra.Command, flags *pflag.FlagSet, target *string, name, usage string, words ...string) {
+	flags.Var(&choice{target, words}, name, usage+": "+strings.Join(words, ", "))
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/fault"
 	"github.com/babelon/babelon/cli/internal/term"
 )
 
@@ -23,10 +24,14 @@ An organization always has at least one owner.`,
 	return cmd
 }
 
+func errNobody() error {
+	return fault.Usagef("`babelon member list` shows both.", "WHO is empty; it should be an e-mail address or a user ID")
+}
+
 func result(io *term.IO, value any, members ...client.Member) term.Result {
-	r := term.Result{Value: value, Header: []string{"EMAIL", "ROLE", "SINCE", "USER ID", "ORGANIZATION ID"}}
+	r := term.Result{Value: value, Header: []string{"EMAIL", "ROLE", "USER ID", "ORGANIZATION ID"}, Shrink: []string{"EMAIL"}}
 	for _, m := range members {
-		r.Rows = append(r.Rows, []string{*cmp.Or(m.Email, new(string)), m.Role, io.Time(&m.CreatedAt), m.UserID, m.OrganizationID})
+		r.Rows = append(r.Rows, []string{*cmp.Or(m.Email, new(string)), m.Role, m.UserID, m.OrganizationID})
 	}
 	return r
 }

@@ -15,17 +15,17 @@ import (
 func New(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "organization",
-		Short: "Create and list organizations",
+		Short: "Create, list, rename and delete organizations",
 		Long:  "An organization, or tenant, has members and tokens. The person who creates it owns it.",
 	}
-	cmd.AddCommand(newCreate(c), newList(c))
+	cmd.AddCommand(newCreate(c), newList(c), newRename(c), newDelete(c))
 	return cmd
 }
 
 func result(io *term.IO, value any, organizations ...client.Organization) term.Result {
-	r := term.Result{Value: value, Header: []string{"NAME", "ID", "YOUR ROLE", "CREATED"}}
+	r := term.Result{Value: value, Header: []string{"NAME", "ID", "YOUR ROLE"}, Shrink: []string{"NAME"}}
 	for _, o := range organizations {
-		r.Rows = append(r.Rows, []string{o.Name, o.ID, *cmp.Or(o.Role, new(string)), io.Time(&o.CreatedAt)})
+		r.Rows = append(r.Rows, []string{o.Name, o.ID, *cmp.Or(o.Role, new(string))})
 	}
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/config"
 	"github.com/babelon/babelon/cli/internal/connect"
+	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 	"github.com/babelon/babelon/cli/internal/term"
 )
@@ -29,18 +31,28 @@ func newGenerate(c *connect.Connector) *cobra.Command {
 		Long: `Generates a token pair and prints it this once: the secret cannot be shown again. On a terminal it is a table. In a
 pipe it is bare KEY=value lines, as a shell, an .env file or $GITHUB_ENV takes them. toml is a whole .babelon.toml;
 send it to another name first, because the shell empties a file before babelon reads its settings there. A file that
-others can read is warned about.`,
+others can read is warned about.
+
+A CI job gets its pair from the secrets of its project, where logs mask it: the examples put it there. Inside a GitHub
+Actions job babelon has the runner mask a new secret before it prints it. GitLab cannot mask a secret that a job makes:
+generate it elsewhere.`,
 		Example: `  babelon token generate "CI/CD Pipeline"
   (umask 077; babelon token generate laptop --role viewer --output toml > laptop.toml)
-  babelon token generate deploy >> "$GITHUB_ENV"`,
+
+  # GitHub Actions: every line becomes a secret of the repository
+  babelon token generate deploy | gh secret set --env-file -
+
+  # GitLab: a masked variable; BABELON_CLIENT_ID and the others need no mask
+  (umask 077; babelon token generate deploy > deploy.env)
+  sed -n s/^BABELON_API_TOKEN=//p deploy.env | glab variable set BABELON_API_TOKEN --masked`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
 			return generate(cmd.Context(), c, o)
 		},
 	}
-	flags.Choice(cmd, &o.role, "role", "what it may do", "viewer", "member", "admin")
-	flags.Choice(cmd, &o.output, "output", "format (default table on a terminal, else env)", "table", "env", "toml", "json")
+	flags.Choice(cmd, cmd.Flags(), &o.role, "role", "what it may do", "viewer", "member", "admin")
+	flags.Choice(cmd, cmd.Flags(), &o.output, "output", "format (default table on a terminal, else env)", "table", "env", "toml", "json")
 	flags.Organization(cmd, &o.organization)
 	return cmd
 }
@@ -50,9 +62,12 @@ func generate(ctx context.Context, c *connect.Connector, o generateOptions) erro
 	if err != nil {
 		return err
 	}
+	if err := c.IO.KeepsSecrets(); err != nil {
+		return err
+	}
 	made, err := caller.GenerateToken(ctx, organization, o.name, o.role, uuid.NewString())
 	var f *fault.Error
-	if errors.As(err, &f) && (f.Kind == fault.Unavailable || f.Kind == fault.Interrupted) {
+	if errors.As(err, &f) && f.Uncertain {
 		f.Hint = "It may have been generated all the same: if `babelon token list` shows it, revoke it."
 	}
 	if err != nil {
@@ -64,6 +79,7 @@ func generate(ctx context.Context, c *connect.Connector, o generateOptions) erro
 			o.output = "table"
 		}
 	}
+	mask(c, made.APIToken)
 	result, err := pair(made, caller.Config)
 	if err == nil {
 		err = c.IO.Write(o.output, result)
@@ -75,6 +91,22 @@ func generate(ctx context.Context, c *connect.Connector, o generateOptions) erro
 	}
 	c.IO.Notef("The API token is shown this once and cannot be shown again. Store it now.")
 	return nil
+}
+
+// mask has GitHub's runner replace the secret in the log of this job, also where later steps get it by $GITHUB_ENV. The
+// runner takes commands from both streams of a step, and standard output may be a file that this would spoil. If
+// standard error is a file, the runner does not see it, and a secret has no place there.
+func mask(c *connect.Connector, secret credential.Secret) {
+	if c.Source.Getenv("GITHUB_ACTIONS") != "true" {
+		return
+	}
+	if file, ok := c.IO.Err.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			c.IO.Warnf("standard error is a file, so GitHub's runner was not told to mask the API token")
+			return
+		}
+	}
+	fmt.Fprintln(c.IO.Err, "::add-mask::"+secret.Reveal())
 }
 
 // pair returns the new pair as a result. No other result has a secret in it.
@@ -94,6 +126,7 @@ func pair(made client.GeneratedToken, configured *config.Config) (term.Result, e
 			"organization_id": made.OrganizationID, "created_at": made.CreatedAt,
 		},
 		Header: []string{"NAME", "CLIENT ID", "API TOKEN", "ROLE"},
+		Shrink: []string{"NAME"},
 		Rows:   [][]string{{made.Name, made.ClientID, secret, made.Role}},
 		Text:   map[string]string{"env": values.Env(), "toml": string(file)},
 		Secret: true,

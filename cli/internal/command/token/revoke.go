@@ -69,7 +69,7 @@ func revoke(ctx context.Context, c *connect.Connector, o revokeOptions) error {
 // find returns the token as the list shows it. It is empty where the list is refused or does not have it, because the
 // token may belong to another organization than the configured one.
 func find(ctx context.Context, caller *connect.Caller, clientID string) (client.Token, error) {
-	organization, err := caller.Organization("")
+	organization, err := caller.Organization(ctx, "")
 	if err != nil {
 		return client.Token{}, err
 	}

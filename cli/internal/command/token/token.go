@@ -22,7 +22,7 @@ a member's also writes; an admin's also manages tokens. Admins and owners genera
 }
 
 func result(io *term.IO, value any, tokens ...client.Token) term.Result {
-	r := term.Result{Value: value, Header: []string{"NAME", "CLIENT ID", "ROLE", "CREATED", "LAST USED", "STATUS"}}
+	r := term.Result{Value: value, Header: []string{"NAME", "CLIENT ID", "ROLE", "CREATED", "LAST USED", "STATUS"}, Shrink: []string{"NAME"}}
 	for _, t := range tokens {
 		r.Rows = append(r.Rows, []string{t.Name, t.ClientID, t.Role, io.Time(&t.CreatedAt), io.Time(t.LastUsedAt), t.Status()})
 	}

@@ -1,19 +1,26 @@
-// What the page does more comfortably with scripts: dialogs that open over the list, a list that keeps itself
-// up to date, search as one types, copying. Everything here fetches a page that also works by itself and puts
-// its parts in place. A secret is in the document only while its dialog is open.
+// What scripts add to the page: dialogs open over the list, the list keeps itself up to date, the search follows the
+// typing, and buttons copy. Everything here fetches a page that also works by itself, and puts its parts in place. A
+// secret is in the document only while its dialog is open.
 'use strict';
 
 const dialog = document.getElementById('dialog');
 const shell = document.getElementById('shell');
+const search = document.getElementById('search');
 const path = document.body.dataset.path;
 const interval = 10_000;
 
 let opener = 'generate';   // the id of what opened the dialog
 let list = html('list');   // as the server rendered it
 let refreshing = false;
+let stored = false;        // the dialog's secret was copied, or its user was asked about it
 
 function html(id, of = document) {
   return of.getElementById(id)?.innerHTML;
+}
+
+// here returns the address of the list as it is on the page.
+function here() {
+  return path + location.search;
 }
 
 // load fetches a page of ours. It throws when there is no connection.
@@ -25,10 +32,14 @@ async function load(address, options = {}) {
 
 // update shows the list of another page of ours, where it differs, and leaves focus and scroll where they are.
 function update(page) {
+  document.body.dataset.version = page.body.dataset.version;
   for (const input of document.querySelectorAll('input[name=csrf]')) {
     input.value = page.querySelector('input[name=csrf]').value;
   }
-  document.getElementById('search').hidden = page.getElementById('search').hidden && !query.value; // or nobody can clear it
+  search.hidden = page.getElementById('search').hidden;
+  for (const field of search.elements) {
+    if (field.name && field !== document.activeElement) field.value = page.querySelector(`#search [name=${field.name}]`).value;
+  }
   for (const id of ['actions', 'list']) {
     const [now, next] = [document.getElementById(id), html(id, page)];
     if (id === 'list' ? next === list : next === now.innerHTML) continue;
@@ -37,22 +48,37 @@ function update(page) {
     now.replaceChildren(...page.getElementById(id).cloneNode(true).childNodes);
     if (focused) (document.getElementById(focused) ?? document.getElementById('heading')).focus({ preventScroll: true });
   }
-  filter();
 }
 
-// refresh brings the list up to date, unless nobody sees it.
+// refresh brings the list up to date, unless nobody sees it. The server answers 304 when nothing has changed.
 async function refresh() {
   if (document.hidden || refreshing || !path) return;
   refreshing = true;
+  const address = here();
   try {
-    const { response, page, complete } = await load(path + location.search, { headers: { 'Babelon-Poll': '1' } });
+    const headers = { 'Babelon-Poll': '1', 'If-None-Match': `"${document.body.dataset.version}"` };
+    const { response, page, complete } = await load(address, { headers });
+    const same = response.status === 304;
+    if (address !== here()) return; // the user has gone on meanwhile
     if (complete && response.ok) update(page);
-    else if (!complete && !dialog.open) location.reload(); // signed out
-    lost(complete && !response.ok);
+    else if (!complete && !same && !dialog.open) return location.assign(response.url); // to sign in
+    tick(new Date(response.headers.get('Date')));
+    lost(!same && complete && !response.ok);
   } catch {
     lost(true);
   } finally {
     refreshing = false;
+  }
+}
+
+// tick brings the times on the page up to date. It words them as term.Ago does.
+function tick(now) {
+  for (const time of document.querySelectorAll('time.ago')) {
+    const minutes = Math.floor((now - new Date(time.dateTime)) / 60_000);
+    if (minutes < 1) time.textContent = 'just now';
+    else if (minutes < 60) time.textContent = `${minutes} min ago`;
+    else if (minutes < 48 * 60) time.textContent = `${Math.floor(minutes / 60)} h ago`;
+    else if (minutes < 30 * 24 * 60) time.textContent = `${Math.floor(minutes / 60 / 24)} days ago`;
   }
 }
 
@@ -75,6 +101,17 @@ function notify(text, region = document.getElementById('notice')) {
 function show(page) {
   dialog.replaceChildren(...page.getElementById('dialog').childNodes);
   modal();
+  const made = document.getElementById('made-id');
+  if (made) remember('made', made.textContent); // so that the page says after a reload that the secret is gone
+  stored = false;
+}
+
+// remember puts something into the page's address, or takes it out.
+function remember(name, value) {
+  const query = new URLSearchParams(location.search);
+  query.delete(name);
+  if (value) query.set(name, value);
+  history.replaceState(null, '', path + (query.size ? `?${query}` : ''));
 }
 
 function modal() {
@@ -104,8 +141,8 @@ async function send(form) {
   try {
     const { response, page, complete } = await load(form.action, { method: 'POST', body });
     if (!complete) {
-      const message = page.getElementById('message')?.textContent ?? 'Something went wrong. Try again.';
-      problem(form, page.getElementById('sign-in') ? 'Your session has ended. Sign in in another window, then try again here.' : message);
+      if (page.getElementById('sign-in')) return location.assign(response.url);
+      problem(form, page.getElementById('message')?.textContent ?? 'Something went wrong. Try again.');
       return;
     }
     if (response.ok) update(page);
@@ -131,24 +168,37 @@ function problem(form, text) {
   form.querySelector('[role=alert]').textContent = text;
 }
 
-// leave closes the dialog. What was in it goes first: the close event comes late, or not at all to a page that is left.
-function leave() {
+// forget removes what was in the dialog, and the dialog from the address.
+function forget() {
   dialog.replaceChildren();
+  remember('made');
+}
+
+// leave closes the dialog. It does not wait for the close event, which comes late.
+function leave() {
+  forget();
   dialog.close();
 }
 
+// Escape, or a phone's back gesture. It asks once when it would lose a secret.
 dialog.addEventListener('cancel', (event) => {
   event.preventDefault();
-  if (!dialog.querySelector('[aria-busy=true]')) leave(); // else the answer to come may have a secret
+  if (dialog.querySelector('[aria-busy=true]')) return; // the answer to come may have a secret
+  if (stored || !document.getElementById('stored')) return leave();
+  stored = true;
+  say('stored', 'Have you stored the API token? Nobody can show it again. Press Escape once more to close.');
+  dialog.querySelector('[data-copy=made-secret]').focus();
 });
 
 dialog.addEventListener('close', () => {
-  dialog.replaceChildren(); // where the browser closed it
-  if (location.pathname !== path) history.replaceState(null, '', path + location.search);
+  forget(); // where the browser closed it
   const back = document.getElementById(opener) ?? document.getElementById('generate') ?? document.getElementById('heading');
   if (back.matches('tr')) back.tabIndex = -1;
   back.focus({ preventScroll: true });
 });
+
+// The user copies by hand. The buttons do not cause this event.
+dialog.addEventListener('copy', () => { stored = true; });
 
 dialog.addEventListener('submit', (event) => {
   event.preventDefault();
@@ -162,18 +212,21 @@ document.addEventListener('click', (event) => {
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (link.matches('[data-close]')) leave();
   else if (link.matches('[data-dialog]')) open(link);
-  else if (link.matches('[data-list]')) swap(link.href);
+  else if (link.matches('[data-list]')) swap(link.href).then(() => link.matches('.pages a') && document.getElementById('heading').focus());
   else return;
   event.preventDefault();
 });
 
+// swap shows another part of the list. The last click wins.
 async function swap(address) {
+  history.replaceState(null, '', address);
+  const asked = here();
   try {
-    const { page, complete } = await load(address);
-    if (!complete) return location.assign(address);
-    history.replaceState(null, '', address);
+    const { response, page, complete } = await load(asked);
+    if (asked !== here()) return;
+    if (!complete) return location.assign(response.url);
     update(page);
-    lost(false);
+    lost(!response.ok);
   } catch {
     lost(true);
   }
@@ -181,14 +234,15 @@ async function swap(address) {
 
 async function copy(button) {
   const source = document.getElementById(button.dataset.copy);
-  // While a dialog is open, nothing outside of it is seen or read out.
+  // While a dialog is open, nothing outside it is seen or read out.
   const region = document.getElementById(dialog.open ? 'copied-made' : 'copied');
-  region.textContent = ''; // so that the same is said again
+  region.textContent = ''; // so that screen readers say the same words again
   try {
     await navigator.clipboard.writeText(source.textContent);
+    stored ||= source.id !== 'made-id' && dialog.contains(source);
     button.classList.add('done');
     setTimeout(() => button.classList.remove('done'), 2000);
-    region.className = 'sr'; // others see the button
+    region.className = 'sr'; // the button shows it
     notify('Copied', region);
   } catch {
     getSelection().selectAllChildren(source);
@@ -229,26 +283,33 @@ function select(tab) {
   tab.focus();
 }
 
-const query = document.getElementById('q');
+// The list follows the fields of the search form.
+let typing;
 
-// filter shows the tokens that match what is typed.
-function filter() {
-  const wanted = query.value.trim().toLowerCase();
-  let shown = 0;
-  for (const row of document.querySelectorAll('tr[data-token]')) {
-    row.hidden = !row.dataset.token.toLowerCase().includes(wanted);
-    if (!row.hidden) shown++;
-  }
-  const none = document.getElementById('none');
-  if (none) none.hidden = shown > 0;
+search?.addEventListener('input', () => {
+  clearTimeout(typing);
+  typing = setTimeout(find, 200);
+});
+search?.addEventListener('submit', (event) => {
+  event.preventDefault();
+  clearTimeout(typing);
+  find();
+});
+
+function find() {
+  const filled = [...new FormData(search)].filter(([, value]) => value.trim());
+  swap(filled.length ? `${path}?${new URLSearchParams(filled)}` : path);
 }
 
-query?.addEventListener('input', filter);
-query?.form.addEventListener('submit', (event) => event.preventDefault());
-
-// A page that is left is kept for the back button by some browsers, secrets and all.
-addEventListener('pagehide', () => { if (dialog.open) leave(); });
-addEventListener('pageshow', (event) => { if (event.persisted) refresh(); });
+// Some browsers keep a page for the back button, with its secrets.
+addEventListener('pagehide', () => {
+  if (dialog.open) dialog.replaceChildren();
+});
+addEventListener('pageshow', (event) => {
+  if (!event.persisted) return;
+  if (dialog.open) location.reload();
+  else refresh();
+});
 addEventListener('focus', refresh);
 document.addEventListener('visibilitychange', refresh);
 setInterval(refresh, interval);

@@ -1,0 +1,145 @@
+package tests
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// capRows makes PostgREST cap every answer at so many rows, as operators do, until the test ends.
+func capRows(t *testing.T, rows int) {
+	t.Helper()
+	set := func(sql string, until int) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		db, err := pgx.Connect(ctx, project.SuperuserDatabaseURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close(ctx)
+		if _, err := db.Exec(ctx, sql+"; notify pgrst, 'reload config'"); err != nil {
+			t.Fatal(err)
+		}
+		for got := -1; got != until; {
+			var all []json.RawMessage
+			service().get(t, fmt.Sprintf("rpc/numbers?to=%d", rows+1)).into(t, &all)
+			if got = len(all); ctx.Err() != nil {
+				t.Fatalf("PostgREST did not reload its configuration: %d rows", got)
+			}
+		}
+	}
+	t.Cleanup(func() { set("alter role authenticator reset pgrst.db_max_rows", rows+1) })
+	set(fmt.Sprintf("alter role authenticator set pgrst.db_max_rows = '%d'", rows), rows)
+}
+
+// numbers makes a function that returns as many rows as it is asked for.
+func numbers(t *testing.T) {
+	t.Helper()
+	apply(t, project.DatabaseURL, `create function public.numbers("to" int) returns setof int language sql stable as 'select generate_series(1, "to")';
+		notify pgrst, 'reload schema'`)
+	t.Cleanup(func() {
+		db, err := pgx.Connect(context.Background(), project.DatabaseURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close(context.Background())
+		if _, err := db.Exec(context.Background(), "drop function public.numbers(int)"); err != nil {
+			t.Error(err)
+		}
+	})
+	for deadline := time.Now().Add(20 * time.Second); service().get(t, "rpc/numbers?to=1").status != 200; {
+		if time.Now().After(deadline) {
+			t.Fatal("PostgREST did not reload its schema")
+		}
+	}
+}
+
+// printed returns what `babelon <what> list` of a token prints as JSON.
+func printed(t *testing.T, p pair, what string) (rows []map[string]any) {
+	t.Helper()
+	cmd := exec.Command(binary, what, "list", "--output", "json")
+	cmd.Env = append(environment(t.TempDir(), project.URL), "BABELON_CLIENT_ID="+p.ClientID, "BABELON_API_TOKEN="+p.APIToken)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, &stderr)
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &rows); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func TestEvery_token_is_in_a_list_once_while_tokens_are_being_revoked(t *testing.T) {
+	const total = 206
+	organization := newOrganization(t)
+	admin := generate(t, organization, "admin")
+	ids := []string{admin.ClientID}
+	for len(ids) < total {
+		ids = append(ids, generate(t, organization, "viewer").ClientID)
+	}
+	numbers(t)
+	capRows(t, 77)
+
+	revoked := make(chan bool)
+	go func() {
+		defer close(revoked)
+		for _, id := range ids[1:] {
+			person("owner").rpc(t, "revoke_api_token", args{"client_id": id}).want(t, 200, "")
+		}
+	}()
+	lists := 0
+	for done := false; !done; lists++ {
+		select {
+		case <-revoked:
+			done = true // one list more, of the end
+		default:
+		}
+		seen := map[string]int{}
+		rows := printed(t, admin, "token")
+		for _, row := range rows {
+			seen[row["client_id"].(string)]++
+		}
+		for _, id := range ids {
+			if seen[id] != 1 {
+				t.Errorf("list %d has %s %d times", lists, id, seen[id])
+			}
+		}
+		if len(rows) != total {
+			t.Errorf("list %d has %d tokens", lists, len(rows))
+		}
+		if done && (rows[0]["client_id"] != admin.ClientID || rows[1]["state"] != "revoked") {
+			t.Errorf("the active one is not first: %v", rows[0])
+		}
+	}
+	if lists < 3 {
+		t.Errorf("only %d lists in that time", lists)
+	}
+}
+
+func TestMembers_and_organizations_are_listed_whatever_an_answer_is_capped_at(t *testing.T) {
+	organization := newOrganization(t)
+	admin := generate(t, organization, "admin")
+	numbers(t)
+	for _, rows := range []int{1, 3} {
+		t.Run(fmt.Sprint("at ", rows), func(t *testing.T) {
+			capRows(t, rows)
+			var emails []any
+			for _, row := range printed(t, admin, "member") {
+				emails = append(emails, row["email"])
+			}
+			if fmt.Sprint(emails) != "[admin@example.com member@example.com owner@example.com viewer@example.com]" {
+				t.Errorf("got %v", emails)
+			}
+			if organizations := printed(t, admin, "organization"); len(organizations) != 1 || organizations[0]["id"] != organization {
+				t.Errorf("got %v", organizations)
+			}
+		})
+	}
+}
