@@ -73,7 +73,7 @@ func TestInit_that_is_killed_shows_git_no_secret_and_works_again(t *testing.T) {
 					}
 				}
 				path := filepath.Join(dir, ".babelon.toml")
-				if _, err := os.Stat(path); err != nil { // else it was killed when it had finished
+				if _, err := os.Stat(path); err != nil { // it was killed before the file was in place
 					start(dir, "babelon", "init", "--url", p.URL)
 				}
 				if content, err := os.ReadFile(path); err != nil || !strings.Contains(string(content), token) {

@@ -4,27 +4,27 @@ create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
 comment on type babelon.member_role is
   'What somebody may do in an organization, in rising order: viewers read, members write, admins manage members and tokens, owners manage owners.';
 
--- Names are shown in lists and typed by people, so a name has something to see, nothing that could forge a line or
--- disguise another name, and never an API token pasted by mistake, however it is spelt.
--- The classes are Unicode's categories, as ICU has them: [:graph:] leaves out control, format and unassigned characters.
+-- People read names in lists and type them. So a name has something visible, nothing that forges a line or disguises
+-- another name, and never an API token that somebody pasted by mistake, however it is spelt.
+-- The character classes are ICU's, by Unicode category: [:graph:] excludes control, format and unassigned characters.
 create function babelon_private.is_name(name text)
 returns boolean
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select char_length(name) between 1 and 100
-     -- No control and no format characters, but the two joiners that some scripts and emoji are written with. And what this
-     -- server's ICU does not know yet only where Unicode keeps the room for emoji and for ideographs.
+     -- No control or format characters, except the two joiners that some scripts and emoji need. Characters newer than
+     -- this server's ICU pass only in the ranges that Unicode reserves for emoji and ideographs.
      and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D\U0001F000-\U0001FAFF\U0001FC00-\U0001FFFD\U00020000-\U0002FFFD\U00030000-\U0003FFFD]'
      and name !~ '[\u0001-\u001F\u007F-\u009F\u2028\u2029]'
-     -- Something to see: a letter that is no filler, a digit, punctuation, or a common symbol; marks alone do not count.
+     -- Something visible: a letter that is not a filler, a digit, punctuation, or a common symbol. Marks do not count.
      and (regexp_replace(name, '[\u115F\u1160\u3164\uFFA0]', '', 'g') collate "und-x-icu" ~ '[[:alnum:][:punct:]]'
           or name ~ '[$+<=>^`|~\u00A2-\u00BE\u00D7\u00F7\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\u3007\u3200-\u33FF\U0001F000-\U0001FAFF\U0001FC00-\U0003FFFD]')
      and lower(regexp_replace(normalize(name, NFKD), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
--- Two views are all that the rest of Babelon knows of organizations. They show the tables below, until a project that has
--- organizations of its own replaces them (docs/organizations.md): then it drops the tables, and manages members itself.
+-- The rest of Babelon reads organizations only through two views. By default they show the tables below. A project that
+-- has organizations of its own replaces the views, drops these tables, and manages members itself (docs/organizations.md).
 
 create table babelon_private.own_organizations (
   id                 uuid        not null default gen_random_uuid(),
@@ -48,7 +48,7 @@ create table babelon_private.own_memberships (
 );
 create index own_memberships_user_id_idx on babelon_private.own_memberships (user_id);
 
--- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
+-- NOTE: no policies, because no role of the API is granted these tables. Only definer functions read and write them.
 alter table babelon_private.own_organizations enable row level security;
 alter table babelon_private.own_memberships   enable row level security;
 

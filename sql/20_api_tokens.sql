@@ -1,4 +1,4 @@
--- Token pairs. Of a secret only its SHA-256 is ever here.
+-- Token pairs. This table never holds a secret, only its SHA-256.
 
 create table babelon_private.api_tokens (
   id              uuid                not null default gen_random_uuid(),
@@ -30,7 +30,7 @@ create index api_tokens_organization_id_idx on babelon_private.api_tokens (organ
 create index api_tokens_created_by_idx on babelon_private.api_tokens (created_by);
 create index api_tokens_revoked_by_idx on babelon_private.api_tokens (revoked_by);
 
--- Revocation is for good, whoever asks: nobody who can reach this table can take one back.
+-- Revocation is permanent: no role that can reach this table can undo it.
 create function babelon_private.forbid_unrevoking()
 returns trigger
 language plpgsql
@@ -46,10 +46,10 @@ create trigger api_tokens_revocation_is_final
   for each row
   when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
   execute function babelon_private.forbid_unrevoking();
--- In a session that has switched triggers off, as replication and restores do, too.
+-- Always, so that it also fires in a session that has switched triggers off, as replication and restores do.
 alter table babelon_private.api_tokens enable always trigger api_tokens_revocation_is_final;
 
--- NOTE: no policies, because no role of the API is granted this table; definer functions alone read and write it.
+-- NOTE: no policies, because no role of the API is granted this table. Only definer functions read and write it.
 alter table babelon_private.api_tokens enable row level security;
 
 comment on table babelon_private.api_tokens is 'One row a token pair. People read it through babelon.list_api_tokens().';
@@ -58,7 +58,7 @@ comment on column babelon_private.api_tokens.created_by is 'The person who made 
 comment on column babelon_private.api_tokens.request_id is 'The maker''s idempotency key: a retry with it replaces this pair.';
 comment on column babelon_private.api_tokens.revoked_by is 'The person who revoked it; NULL when a token or the service role did, or the person is gone.';
 
--- What state a token is in is said here and nowhere else: the hook, policies and lists read tokens through this view.
+-- This view alone decides a token's state. The hook, policies and lists read tokens through it.
 create type babelon.token_state as enum ('active', 'revoked');
 comment on type babelon.token_state is 'active: the pair is accepted. revoked: it is refused, for good.';
 

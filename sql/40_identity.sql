@@ -2,8 +2,8 @@
 --
 -- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
 -- current_user, because inside a definer function current_user is the definer.
--- A token is known by one setting, babelon.token_id, which the hook makes: 122 random bits that nobody is ever
--- shown, so SQL that runs as one token cannot name another. Everything else about it is read from its row.
+-- The hook identifies a token by one setting, babelon.token_id: 122 random bits that no API shows, so SQL that runs as
+-- one token cannot name another. Everything else about the token comes from its row.
 --
 -- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session, and
 -- few: a call with a search_path costs about 2 microseconds, and so does each expression, anew in every transaction.
@@ -31,7 +31,7 @@ begin
 end
 $$;
 
--- NOTE: not auth.uid(), which takes any role's word for it, and fails on a `sub` that is no UUID.
+-- NOTE: not auth.uid(), which accepts a `sub` from any role, and fails on one that is not a UUID.
 create function babelon_private.caller_user_id()
 returns uuid
 language plpgsql stable
@@ -70,9 +70,9 @@ begin
 end
 $$;
 
--- The organizations the caller belongs to, with the caller's role in each. It is read anew in every statement, so a
--- revoked token loses them in the middle of a request.
--- Definer, to read tokens and memberships, which no caller can.
+-- The caller's organizations, with the caller's role in each. Every statement reads them anew, so a token that is revoked
+-- during a request loses them before the request ends.
+-- Definer, because no caller may read tokens and memberships.
 create function babelon_private.caller_roles()
 returns table (organization_id uuid, role babelon.member_role)
 language plpgsql stable security definer
@@ -98,8 +98,8 @@ begin
     return;
   end if;
 
-  -- Only a verified pair makes somebody babelon_token. And a pair that nobody has verified, because the hook is not
-  -- installed, never falls back to another identity.
+  -- The role babelon_token without a verified pair is nobody. And without the hook a pair is unverified: it must not fall
+  -- back to another identity.
   perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
     'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
 end
@@ -122,7 +122,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- NOTE: no condition on the role, which would keep PostgreSQL from asking caller_roles(), and that from refusing a pair.
+  -- NOTE: no `where` on the role: PostgreSQL would then skip caller_roles(), which refuses unverified pairs.
   return (select case when current_setting('role') = 'babelon_token' then r.organization_id end
             from babelon_private.caller_roles() r limit 1);
 end
@@ -134,7 +134,7 @@ comment on function babelon.tenant_ids is
   'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id = any (array(select babelon.tenant_ids(''viewer'')))), which asks once a statement and uses the column''s index. Errors: BBL_UNAUTHENTICATED (a pair that no hook has verified).';
 
 -- The guard of every function that acts on an organization: which one does the caller mean, and may they?
--- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
+-- An unknown organization and somebody else's get the same answer, so nobody can probe for organizations.
 create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
 returns uuid
 language plpgsql stable

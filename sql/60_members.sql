@@ -1,7 +1,7 @@
 -- Organizations and members as people see and change them.
 
--- Both views run as their caller, over a definer that returns the caller's own: so a project's row-level security on its
--- tables of organizations, where it has such, does not interfere, and auth.users stays out of reach.
+-- Each view runs as its caller, over a definer that returns only the caller's rows. So a project's row-level security on its
+-- own tables of organizations does not interfere, and auth.users stays out of reach.
 
 create function babelon_private.caller_organizations()
 returns table (id uuid, name text, role babelon.member_role)
@@ -9,14 +9,13 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  return query
+  select o.id, o.name, r.role
+    from babelon_private.caller_roles() r
+    join babelon_private.organizations o on o.id = r.organization_id;
   if babelon_private.caller_kind() = 'service' then
     return query
     select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
-  else
-    return query
-    select o.id, o.name, r.role
-      from babelon_private.caller_roles() r
-      join babelon_private.organizations o on o.id = r.organization_id;
   end if;
 end
 $$;
@@ -43,6 +42,23 @@ select o.id, o.name, o.role from babelon_private.caller_organizations() o;
 
 create view babelon.members with (security_invoker = true) as
 select m.organization_id, m.user_id, m.email, m.role from babelon_private.caller_members() m;
+
+-- NOTE: no role is granted to write them. But PostgreSQL would refuse a write to such a view before it asks for the grant, and
+-- PostgREST would answer 500; with a trigger it asks.
+create function babelon_private.forbid_writing()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise insufficient_privilege using message = 'this view is read-only';
+end
+$$;
+
+create trigger organizations_are_read_only instead of insert or update or delete on babelon.organizations
+  for each row execute function babelon_private.forbid_writing();
+create trigger members_are_read_only instead of insert or update or delete on babelon.members
+  for each row execute function babelon_private.forbid_writing();
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
@@ -74,8 +90,8 @@ begin
 end
 $$;
 
--- A JWT outlives the session it was made for by up to an hour, and what it makes here lasts. So everything that makes or
--- changes tokens, members or organizations asks Auth whether the person is still signed in, and as strongly as they can be.
+-- A JWT is valid for up to an hour after its session has ended, and the tokens it makes are permanent. So every function that
+-- makes or changes something asks Auth whether the session still exists, and whether it has shown the person's second factor.
 -- Tokens and the service role have no session, and pass.
 create function babelon_private.require_current_session()
 returns void
@@ -91,14 +107,14 @@ begin
     return;
   end if;
 
-  -- Locked, so that the account stays until the change is made. Deleting it locks it first too, so neither waits for the other.
+  -- The lock keeps the account until the change commits. A deletion takes the same lock first, so there is no deadlock.
   perform from auth.users u
     where u.id = person
       and u.deleted_at is null
       and (u.banned_until is null or u.banned_until <= now())
       for key share;
   current := found;
-  -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
+  -- NOTE: Auth puts a session into every JWT. One without was signed by somebody else who holds the secret, and is trusted.
   if session_id is not null and to_regclass('auth.sessions') is not null then
     current := current and exists (
       select from auth.sessions s
@@ -137,8 +153,8 @@ begin
 end
 $$;
 
--- The guard of everything that changes something in an organization. The session comes first: somebody whose account is
--- gone is told so, and not that the organization is.
+-- The guard of every change in an organization. It asks for the session first: a person whose account is gone hears that,
+-- and not that the organization is gone.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
 language plpgsql volatile
@@ -225,9 +241,9 @@ $$;
 
 -- Members.
 
--- Who an email address or a user ID means, for a change in this organization; NULL when nobody. A member first, even one whose
--- account has been banned or deleted since; then somebody who is neither. An email means only who has confirmed it, so that
--- nobody is given a role that was meant for the address's owner. It is looked up as Auth does, by the index that Auth has for it.
+-- Finds the person behind an email or a user ID, for a change in this organization; NULL if there is none. Members come
+-- first, even if their account has been banned or deleted since; then people who are neither. An email matches only a person
+-- who has confirmed it, so that nobody else gets the role. The look-up uses the index that Auth itself uses.
 create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
 returns uuid
 language plpgsql stable
@@ -284,9 +300,9 @@ begin
 end
 $$;
 
--- What set_member and remove_member have in common: who is meant, and may the caller change them? new_role is NULL to
--- remove. Returns the organization and the person, with changes to its members locked: so two owners who demote each
--- other cannot leave it without one. Who may change nothing gets neither that lock nor an answer about anybody.
+-- Authorizes set_member and remove_member, whose new_role is NULL. Returns the organization and the person, and locks the
+-- organization's members, so that two owners who demote each other cannot leave it without one. A caller who may change
+-- nothing gets neither the lock nor an answer about anybody.
 create function babelon_private.authorize_member_change(
   email text, user_id uuid, organization_id uuid, new_role babelon.member_role,
   out organization uuid, out person uuid)
@@ -295,7 +311,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   caller   constant uuid := babelon_private.caller_user_id();
-  -- Everybody can leave. To leave, one's own email means oneself, whoever else has it.
+  -- Everybody can leave. Their own email then means themselves, even if others have it too.
   leaving  constant boolean := new_role is null and num_nonnulls(email, user_id) = 1 and (user_id = caller or exists (
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
@@ -311,9 +327,9 @@ begin
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
 
-  -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
+  -- An update and not only a row lock, which would not stop a transaction whose snapshot is older than the other's change.
   update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
-  -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
+  -- Asked again under the lock: the caller may have been demoted while waiting.
   perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role

@@ -19,7 +19,7 @@ create type babelon.api_token_pair as (
 );
 comment on type babelon.api_token_pair is 'A new token pair. api_token is the secret: it is in this one response and cannot be shown again.';
 
--- Every token as lists show it, with its organization: the type of what the functions below return.
+-- Every token as lists show it. The functions below return this view's row type.
 create view babelon_private.api_token_summaries as
 select t.organization_id,
        t.client_id,
@@ -75,7 +75,7 @@ begin
       generate_api_token.role,
       babelon_private.caller_user_id(),
       generate_api_token.request_id)
-    -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
+    -- A retry: the first answer got lost. It replaces the secret, so no token remains whose secret nobody holds.
     on conflict on constraint api_tokens_request_key do update
       set secret_hash = excluded.secret_hash
       where t.name = excluded.name
@@ -103,7 +103,7 @@ as $$
 declare
   organization constant uuid := babelon_private.require_role(organization_id, 'viewer');
 begin
-  -- Within a budget that takes a fraction of a second; and whatever is wrong with the journal, the list is there.
+  -- Within a budget of a fraction of a second. A journal that is broken must not fail the list.
   if current_setting('transaction_read_only') = 'off' then
     begin
       perform babelon_private.collect_usage(max_bytes => 32 << 20, max_messages => 10000);
@@ -156,7 +156,7 @@ begin
 end
 $$;
 
--- For a trigger of a project that keeps organizations itself, where it deletes one softly.
+-- For a project that keeps organizations itself: its trigger calls this when it deletes one softly.
 create function babelon_private.revoke_organization(organization_id uuid)
 returns void
 language plpgsql volatile

@@ -1,8 +1,8 @@
--- Everything that anybody but the owner may do, on one page. Nothing is granted by default, and what a project's own default
--- privileges have granted is taken back first.
+-- Everything that anybody but the owner may do, on one page. Nothing is granted by default: the first statements take back
+-- what a project's default privileges have granted.
 --
 -- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
--- anon may call the functions to be told, in a sentence, that it must authenticate.
+-- anon may call the functions, so that their answer says to authenticate.
 
 revoke all on schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
@@ -49,5 +49,5 @@ grant select on babelon.organizations, babelon.members
 grant execute on function babelon_private.caller_organizations(), babelon_private.caller_members()
   to authenticated, service_role, babelon_token;
 
--- NOTE: no table is granted to anybody: functions alone read and write them.
+-- NOTE: no table is granted to anybody. Only functions read and write them.
 -- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.

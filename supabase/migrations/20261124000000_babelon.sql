@@ -41,27 +41,27 @@ create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
 comment on type babelon.member_role is
   'What somebody may do in an organization, in rising order: viewers read, members write, admins manage members and tokens, owners manage owners.';
 
--- Names are shown in lists and typed by people, so a name has something to see, nothing that could forge a line or
--- disguise another name, and never an API token pasted by mistake, however it is spelt.
--- The classes are Unicode's categories, as ICU has them: [:graph:] leaves out control, format and unassigned characters.
+-- People read names in lists and type them. So a name has something visible, nothing that forges a line or disguises
+-- another name, and never an API token that somebody pasted by mistake, however it is spelt.
+-- The character classes are ICU's, by Unicode category: [:graph:] excludes control, format and unassigned characters.
 create function babelon_private.is_name(name text)
 returns boolean
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select char_length(name) between 1 and 100
-     -- No control and no format characters, but the two joiners that some scripts and emoji are written with. And what this
-     -- server's ICU does not know yet only where Unicode keeps the room for emoji and for ideographs.
+     -- No control or format characters, except the two joiners that some scripts and emoji need. Characters newer than
+     -- this server's ICU pass only in the ranges that Unicode reserves for emoji and ideographs.
      and name collate "und-x-icu" !~ '[^[:graph:][:space:]\u200C\u200D\U0001F000-\U0001FAFF\U0001FC00-\U0001FFFD\U00020000-\U0002FFFD\U00030000-\U0003FFFD]'
      and name !~ '[\u0001-\u001F\u007F-\u009F\u2028\u2029]'
-     -- Something to see: a letter that is no filler, a digit, punctuation, or a common symbol; marks alone do not count.
+     -- Something visible: a letter that is not a filler, a digit, punctuation, or a common symbol. Marks do not count.
      and (regexp_replace(name, '[\u115F\u1160\u3164\uFFA0]', '', 'g') collate "und-x-icu" ~ '[[:alnum:][:punct:]]'
           or name ~ '[$+<=>^`|~\u00A2-\u00BE\u00D7\u00F7\u20A0-\u20CF\u2100-\u27BF\u2900-\u2BFF\u3007\u3200-\u33FF\U0001F000-\U0001FAFF\U0001FC00-\U0003FFFD]')
      and lower(regexp_replace(normalize(name, NFKD), '[^0-9A-Za-z_]', '', 'g')) !~ 'bbl_tok_[0-9a-f]{32}'
 $$;
 
--- Two views are all that the rest of Babelon knows of organizations. They show the tables below, until a project that has
--- organizations of its own replaces them (docs/organizations.md): then it drops the tables, and manages members itself.
+-- The rest of Babelon reads organizations only through two views. By default they show the tables below. A project that
+-- has organizations of its own replaces the views, drops these tables, and manages members itself (docs/organizations.md).
 
 create table babelon_private.own_organizations (
   id                 uuid        not null default gen_random_uuid(),
@@ -85,7 +85,7 @@ create table babelon_private.own_memberships (
 );
 create index own_memberships_user_id_idx on babelon_private.own_memberships (user_id);
 
--- NOTE: no policies, because no role of the API is granted these tables; definer functions alone read and write them.
+-- NOTE: no policies, because no role of the API is granted these tables. Only definer functions read and write them.
 alter table babelon_private.own_organizations enable row level security;
 alter table babelon_private.own_memberships   enable row level security;
 
@@ -112,7 +112,7 @@ begin
 end
 $$;
 comment on function babelon_private.keeps_organizations is 'Whether Babelon keeps organizations and members itself, and not the project.';
--- Token pairs. Of a secret only its SHA-256 is ever here.
+-- Token pairs. This table never holds a secret, only its SHA-256.
 
 create table babelon_private.api_tokens (
   id              uuid                not null default gen_random_uuid(),
@@ -144,7 +144,7 @@ create index api_tokens_organization_id_idx on babelon_private.api_tokens (organ
 create index api_tokens_created_by_idx on babelon_private.api_tokens (created_by);
 create index api_tokens_revoked_by_idx on babelon_private.api_tokens (revoked_by);
 
--- Revocation is for good, whoever asks: nobody who can reach this table can take one back.
+-- Revocation is permanent: no role that can reach this table can undo it.
 create function babelon_private.forbid_unrevoking()
 returns trigger
 language plpgsql
@@ -160,10 +160,10 @@ create trigger api_tokens_revocation_is_final
   for each row
   when (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at)
   execute function babelon_private.forbid_unrevoking();
--- In a session that has switched triggers off, as replication and restores do, too.
+-- Always, so that it also fires in a session that has switched triggers off, as replication and restores do.
 alter table babelon_private.api_tokens enable always trigger api_tokens_revocation_is_final;
 
--- NOTE: no policies, because no role of the API is granted this table; definer functions alone read and write it.
+-- NOTE: no policies, because no role of the API is granted this table. Only definer functions read and write it.
 alter table babelon_private.api_tokens enable row level security;
 
 comment on table babelon_private.api_tokens is 'One row a token pair. People read it through babelon.list_api_tokens().';
@@ -172,7 +172,7 @@ comment on column babelon_private.api_tokens.created_by is 'The person who made 
 comment on column babelon_private.api_tokens.request_id is 'The maker''s idempotency key: a retry with it replaces this pair.';
 comment on column babelon_private.api_tokens.revoked_by is 'The person who revoked it; NULL when a token or the service role did, or the person is gone.';
 
--- What state a token is in is said here and nowhere else: the hook, policies and lists read tokens through this view.
+-- This view alone decides a token's state. The hook, policies and lists read tokens through it.
 create type babelon.token_state as enum ('active', 'revoked');
 comment on type babelon.token_state is 'active: the pair is accepted. revoked: it is refused, for good.';
 
@@ -244,8 +244,8 @@ comment on function babelon_private.raise_error is
 --
 -- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
 -- current_user, because inside a definer function current_user is the definer.
--- A token is known by one setting, babelon.token_id, which the hook makes: 122 random bits that nobody is ever
--- shown, so SQL that runs as one token cannot name another. Everything else about it is read from its row.
+-- The hook identifies a token by one setting, babelon.token_id: 122 random bits that no API shows, so SQL that runs as
+-- one token cannot name another. Everything else about the token comes from its row.
 --
 -- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session, and
 -- few: a call with a search_path costs about 2 microseconds, and so does each expression, anew in every transaction.
@@ -273,7 +273,7 @@ begin
 end
 $$;
 
--- NOTE: not auth.uid(), which takes any role's word for it, and fails on a `sub` that is no UUID.
+-- NOTE: not auth.uid(), which accepts a `sub` from any role, and fails on one that is not a UUID.
 create function babelon_private.caller_user_id()
 returns uuid
 language plpgsql stable
@@ -312,9 +312,9 @@ begin
 end
 $$;
 
--- The organizations the caller belongs to, with the caller's role in each. It is read anew in every statement, so a
--- revoked token loses them in the middle of a request.
--- Definer, to read tokens and memberships, which no caller can.
+-- The caller's organizations, with the caller's role in each. Every statement reads them anew, so a token that is revoked
+-- during a request loses them before the request ends.
+-- Definer, because no caller may read tokens and memberships.
 create function babelon_private.caller_roles()
 returns table (organization_id uuid, role babelon.member_role)
 language plpgsql stable security definer
@@ -340,8 +340,8 @@ begin
     return;
   end if;
 
-  -- Only a verified pair makes somebody babelon_token. And a pair that nobody has verified, because the hook is not
-  -- installed, never falls back to another identity.
+  -- The role babelon_token without a verified pair is nobody. And without the hook a pair is unverified: it must not fall
+  -- back to another identity.
   perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
     'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
 end
@@ -364,7 +364,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- NOTE: no condition on the role, which would keep PostgreSQL from asking caller_roles(), and that from refusing a pair.
+  -- NOTE: no `where` on the role: PostgreSQL would then skip caller_roles(), which refuses unverified pairs.
   return (select case when current_setting('role') = 'babelon_token' then r.organization_id end
             from babelon_private.caller_roles() r limit 1);
 end
@@ -376,7 +376,7 @@ comment on function babelon.tenant_ids is
   'The organizations in which the caller, a person or a token, has at least this role. For policies: using (tenant_id = any (array(select babelon.tenant_ids(''viewer'')))), which asks once a statement and uses the column''s index. Errors: BBL_UNAUTHENTICATED (a pair that no hook has verified).';
 
 -- The guard of every function that acts on an organization: which one does the caller mean, and may they?
--- Unknown and not-yours are the same answer, so that nobody can probe for organizations.
+-- An unknown organization and somebody else's get the same answer, so nobody can probe for organizations.
 create function babelon_private.require_role(organization_id uuid, minimum_role babelon.member_role)
 returns uuid
 language plpgsql stable
@@ -964,8 +964,8 @@ comment on function babelon_private.verify_request is
   'Verifies X-Client-Id and X-Api-Token of request.headers. Errors: BBL_INVALID_TOKEN, BBL_TOKEN_REVOKED, BBL_AMBIGUOUS_CREDENTIALS, BBL_TENANT_MISMATCH, BBL_UNAUTHENTICATED (a JWT of the role babelon_token).';
 -- Organizations and members as people see and change them.
 
--- Both views run as their caller, over a definer that returns the caller's own: so a project's row-level security on its
--- tables of organizations, where it has such, does not interfere, and auth.users stays out of reach.
+-- Each view runs as its caller, over a definer that returns only the caller's rows. So a project's row-level security on its
+-- own tables of organizations does not interfere, and auth.users stays out of reach.
 
 create function babelon_private.caller_organizations()
 returns table (id uuid, name text, role babelon.member_role)
@@ -973,14 +973,13 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  return query
+  select o.id, o.name, r.role
+    from babelon_private.caller_roles() r
+    join babelon_private.organizations o on o.id = r.organization_id;
   if babelon_private.caller_kind() = 'service' then
     return query
     select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
-  else
-    return query
-    select o.id, o.name, r.role
-      from babelon_private.caller_roles() r
-      join babelon_private.organizations o on o.id = r.organization_id;
   end if;
 end
 $$;
@@ -1007,6 +1006,23 @@ select o.id, o.name, o.role from babelon_private.caller_organizations() o;
 
 create view babelon.members with (security_invoker = true) as
 select m.organization_id, m.user_id, m.email, m.role from babelon_private.caller_members() m;
+
+-- NOTE: no role is granted to write them. But PostgreSQL would refuse a write to such a view before it asks for the grant, and
+-- PostgREST would answer 500; with a trigger it asks.
+create function babelon_private.forbid_writing()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise insufficient_privilege using message = 'this view is read-only';
+end
+$$;
+
+create trigger organizations_are_read_only instead of insert or update or delete on babelon.organizations
+  for each row execute function babelon_private.forbid_writing();
+create trigger members_are_read_only instead of insert or update or delete on babelon.members
+  for each row execute function babelon_private.forbid_writing();
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
@@ -1038,8 +1054,8 @@ begin
 end
 $$;
 
--- A JWT outlives the session it was made for by up to an hour, and what it makes here lasts. So everything that makes or
--- changes tokens, members or organizations asks Auth whether the person is still signed in, and as strongly as they can be.
+-- A JWT is valid for up to an hour after its session has ended, and the tokens it makes are permanent. So every function that
+-- makes or changes something asks Auth whether the session still exists, and whether it has shown the person's second factor.
 -- Tokens and the service role have no session, and pass.
 create function babelon_private.require_current_session()
 returns void
@@ -1055,14 +1071,14 @@ begin
     return;
   end if;
 
-  -- Locked, so that the account stays until the change is made. Deleting it locks it first too, so neither waits for the other.
+  -- The lock keeps the account until the change commits. A deletion takes the same lock first, so there is no deadlock.
   perform from auth.users u
     where u.id = person
       and u.deleted_at is null
       and (u.banned_until is null or u.banned_until <= now())
       for key share;
   current := found;
-  -- NOTE: a JWT without a session is not of Auth's making but of whoever has its secret.
+  -- NOTE: Auth puts a session into every JWT. One without was signed by somebody else who holds the secret, and is trusted.
   if session_id is not null and to_regclass('auth.sessions') is not null then
     current := current and exists (
       select from auth.sessions s
@@ -1101,8 +1117,8 @@ begin
 end
 $$;
 
--- The guard of everything that changes something in an organization. The session comes first: somebody whose account is
--- gone is told so, and not that the organization is.
+-- The guard of every change in an organization. It asks for the session first: a person whose account is gone hears that,
+-- and not that the organization is gone.
 create function babelon_private.require_manager(organization_id uuid, minimum_role babelon.member_role default 'admin')
 returns uuid
 language plpgsql volatile
@@ -1189,9 +1205,9 @@ $$;
 
 -- Members.
 
--- Who an email address or a user ID means, for a change in this organization; NULL when nobody. A member first, even one whose
--- account has been banned or deleted since; then somebody who is neither. An email means only who has confirmed it, so that
--- nobody is given a role that was meant for the address's owner. It is looked up as Auth does, by the index that Auth has for it.
+-- Finds the person behind an email or a user ID, for a change in this organization; NULL if there is none. Members come
+-- first, even if their account has been banned or deleted since; then people who are neither. An email matches only a person
+-- who has confirmed it, so that nobody else gets the role. The look-up uses the index that Auth itself uses.
 create function babelon_private.find_person(email text, user_id uuid, organization_id uuid)
 returns uuid
 language plpgsql stable
@@ -1248,9 +1264,9 @@ begin
 end
 $$;
 
--- What set_member and remove_member have in common: who is meant, and may the caller change them? new_role is NULL to
--- remove. Returns the organization and the person, with changes to its members locked: so two owners who demote each
--- other cannot leave it without one. Who may change nothing gets neither that lock nor an answer about anybody.
+-- Authorizes set_member and remove_member, whose new_role is NULL. Returns the organization and the person, and locks the
+-- organization's members, so that two owners who demote each other cannot leave it without one. A caller who may change
+-- nothing gets neither the lock nor an answer about anybody.
 create function babelon_private.authorize_member_change(
   email text, user_id uuid, organization_id uuid, new_role babelon.member_role,
   out organization uuid, out person uuid)
@@ -1259,7 +1275,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   caller   constant uuid := babelon_private.caller_user_id();
-  -- Everybody can leave. To leave, one's own email means oneself, whoever else has it.
+  -- Everybody can leave. Their own email then means themselves, even if others have it too.
   leaving  constant boolean := new_role is null and num_nonnulls(email, user_id) = 1 and (user_id = caller or exists (
     select from auth.users u where u.id = caller and lower(u.email) = lower(authorize_member_change.email)));
   old_role babelon.member_role;
@@ -1275,9 +1291,9 @@ begin
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
   end if;
 
-  -- An update, because a mere row lock would not stop a transaction whose snapshot is older than the other's change.
+  -- An update and not only a row lock, which would not stop a transaction whose snapshot is older than the other's change.
   update babelon_private.own_organizations o set members_changed_at = clock_timestamp() where o.id = organization;
-  -- Again, now that nobody else can change it: the caller may have been demoted while waiting.
+  -- Asked again under the lock: the caller may have been demoted while waiting.
   perform babelon_private.require_role(organization, case when leaving then 'viewer' else 'admin' end::babelon.member_role);
 
   select m.role into old_role
@@ -1366,7 +1382,7 @@ create type babelon.api_token_pair as (
 );
 comment on type babelon.api_token_pair is 'A new token pair. api_token is the secret: it is in this one response and cannot be shown again.';
 
--- Every token as lists show it, with its organization: the type of what the functions below return.
+-- Every token as lists show it. The functions below return this view's row type.
 create view babelon_private.api_token_summaries as
 select t.organization_id,
        t.client_id,
@@ -1422,7 +1438,7 @@ begin
       generate_api_token.role,
       babelon_private.caller_user_id(),
       generate_api_token.request_id)
-    -- A retry, because the first answer got lost: its secret is replaced, so that no token exists that nobody holds.
+    -- A retry: the first answer got lost. It replaces the secret, so no token remains whose secret nobody holds.
     on conflict on constraint api_tokens_request_key do update
       set secret_hash = excluded.secret_hash
       where t.name = excluded.name
@@ -1450,7 +1466,7 @@ as $$
 declare
   organization constant uuid := babelon_private.require_role(organization_id, 'viewer');
 begin
-  -- Within a budget that takes a fraction of a second; and whatever is wrong with the journal, the list is there.
+  -- Within a budget of a fraction of a second. A journal that is broken must not fail the list.
   if current_setting('transaction_read_only') = 'off' then
     begin
       perform babelon_private.collect_usage(max_bytes => 32 << 20, max_messages => 10000);
@@ -1503,7 +1519,7 @@ begin
 end
 $$;
 
--- For a trigger of a project that keeps organizations itself, where it deletes one softly.
+-- For a project that keeps organizations itself: its trigger calls this when it deletes one softly.
 create function babelon_private.revoke_organization(organization_id uuid)
 returns void
 language plpgsql volatile
@@ -1623,11 +1639,11 @@ comment on function babelon.list_api_tokens is
   'The tokens of an organization, active ones first, newest first; never a secret. Read a long list by its key: order=client_id&client_id=gt.<the last one>. Collects usage first, within a budget, when called by POST. For viewers. Errors: BBL_ORGANIZATION_REQUIRED, BBL_NOT_FOUND.';
 comment on function babelon.revoke_api_token is
   'Revokes a token, at once and for good; doing it again changes nothing. For admins. Errors: BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN, BBL_NOT_FOUND (unknown, or another organization''s).';
--- Everything that anybody but the owner may do, on one page. Nothing is granted by default, and what a project's own default
--- privileges have granted is taken back first.
+-- Everything that anybody but the owner may do, on one page. Nothing is granted by default: the first statements take back
+-- what a project's default privileges have granted.
 --
 -- anon, authenticated and service_role are Supabase's; babelon_token is a request with a verified pair.
--- anon may call the functions to be told, in a sentence, that it must authenticate.
+-- anon may call the functions, so that their answer says to authenticate.
 
 revoke all on schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
 revoke all on all tables    in schema babelon, babelon_private from public, anon, authenticated, service_role, babelon_token;
@@ -1674,7 +1690,7 @@ grant select on babelon.organizations, babelon.members
 grant execute on function babelon_private.caller_organizations(), babelon_private.caller_members()
   to authenticated, service_role, babelon_token;
 
--- NOTE: no table is granted to anybody: functions alone read and write them.
+-- NOTE: no table is granted to anybody. Only functions read and write them.
 -- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.
 -- The last step: everything that it switches on is there by now, with its grants.
 

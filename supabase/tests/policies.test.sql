@@ -137,6 +137,7 @@ call babelon_private.usage_is_journalled()                 | -    | -    -    - 
 call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.is_name('x')                          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.forbid_writing()                      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.collect_usage()                       | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -

@@ -30,9 +30,9 @@ func newInit(c *connect.Connector) *cobra.Command {
 		Use:   "init",
 		Short: "Write .babelon.toml",
 		Long: `Writes .babelon.toml into this directory, readable by you alone. In a git work tree it adds the file to .gitignore.
-What no flag gives it takes from the environment, and without --url it asks for the rest. The API token is never a flag:
-it is BABELON_API_TOKEN beside BABELON_CLIENT_ID, is typed, or is the first line of standard input. Without a client ID
-the file has no pair, which suits an admin who signs in.`,
+It takes from the environment what no flag gives, and asks for the rest unless --url is given. The API token is never a
+flag: it is BABELON_API_TOKEN beside BABELON_CLIENT_ID, is typed, or is the first line of standard input. Without a
+client ID the file has no pair, which suits an admin who signs in.`,
 		Example: `  babelon init
   babelon init --url https://abcdefghijklmnopqrst.supabase.co --publishable-key sb_publishable_… \
     --client-id bbl_cid_0123456789abcdef --token-stdin < token.txt`,
@@ -90,12 +90,13 @@ func exists(path string) error {
 	return fault.Usagef("Use --force to replace it.", "%s exists already", path)
 }
 
-// complete adds what no flag gives: from the environment, else by asking. With --url the flags and the environment are
-// complete, and it asks for the secret alone.
+// complete adds what no flag gives: it takes it from the environment, or else asks. With --url it asks for nothing but
+// the secret.
 func (o *initOptions) complete(ctx context.Context, c *connect.Connector) error {
 	v := &o.values
 	v.URL = c.Source.URL
-	secret, mayBeSet := "", v.ClientID == "" && !o.tokenStdin // another pair's secret would not go with a flag's client ID
+	var secret string
+	mayBeSet := v.ClientID == "" && !o.tokenStdin // beside --client-id the environment's secret is another pair's
 	settings := []struct {
 		key      config.Key
 		value    *string

@@ -33,7 +33,7 @@ limit /sign-in too.`,
 				return err
 			}
 			return settings.Serve(cmd.Context(), settings.Options{
-				Config: loaded, Client: client.New(loaded, c.Transport, c.IO.Now).Waiting(c.Timeout, nil), Now: c.IO.Now, Notef: c.IO.Notef,
+				Config: loaded, Client: client.New(loaded, c.Transport, c.IO.Now).Waiting(c.Timeout, nil), Now: c.IO.Now, Notef: c.IO.Warnf,
 				CommandLine: func(ctx context.Context) (credential.Session, error) { return c.Session(ctx, loaded) },
 			}, listen, c.IO)
 		},

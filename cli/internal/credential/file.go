@@ -39,19 +39,17 @@ func CreateFile(path string, data []byte) error { return write(path, data, moveT
 // ReplaceFile writes data to a file that only its owner can read, and replaces a file that is there.
 func ReplaceFile(path string, data []byte) error { return write(path, data, os.Rename) }
 
-// write writes a file elsewhere and moves it into place, so that at every moment, a crash included, there is either what
-// was there before or all of the new file. What a crash leaves behind is in a directory that git ignores, whatever the
-// file's name, and the next write removes it.
+// write writes a file in a directory of its own and then moves it into place. At every moment, a crash included, path
+// holds either what it held before or all of the new file. A crash can leave that directory behind: git ignores it, and
+// the next write removes it.
 func write(path string, data []byte, move func(from, to string) error) error {
 	dir, name := filepath.Dir(path), filepath.Base(path)
-	if err := removeLeftovers(dir, name); err != nil {
-		return err
-	}
+	removeLeftovers(dir, name)
 	aside, err := os.MkdirTemp(dir, name+".*"+asideSuffix) // has mode 0700
 	if err != nil {
 		return err
 	}
-	defer func() { _ = discard(aside, name) }()
+	defer discard(aside, name)
 	if err := os.WriteFile(filepath.Join(aside, ".gitignore"), []byte("*\n"), 0o600); err != nil {
 		return err
 	}
@@ -66,27 +64,29 @@ func write(path string, data []byte, move func(from, to string) error) error {
 	return move(f.Name(), path)
 }
 
-// asideSuffix ends the name of a directory for a file that is being written.
+// asideSuffix ends the name of a directory in which a file is written. Random digits stand before it.
 const asideSuffix = ".tmp"
 
-func removeLeftovers(dir, name string) error {
-	entries, err := os.ReadDir(dir)
+// removeLeftovers removes what crashes have left behind, as far as it can.
+func removeLeftovers(dir, name string) {
+	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
-		if entry.IsDir() && strings.HasPrefix(entry.Name(), name+".") && strings.HasSuffix(entry.Name(), asideSuffix) {
-			err = errors.Join(err, discard(filepath.Join(dir, entry.Name()), name))
+		rest, found := strings.CutPrefix(entry.Name(), name+".")
+		digits, ours := strings.CutSuffix(rest, asideSuffix)
+		if entry.IsDir() && found && ours && strings.Trim(digits, "0123456789") == "" {
+			discard(filepath.Join(dir, entry.Name()), name)
 		}
 	}
-	return err
 }
 
-// discard removes a directory with a file. The file goes first, because it is the rest that git ignores it by.
-func discard(dir, name string) error {
+// discard removes a directory with a file. The file goes first: without the .gitignore beside it git would see it.
+func discard(dir, name string) {
 	_ = os.Remove(filepath.Join(dir, name))
-	return os.RemoveAll(dir)
+	_ = os.RemoveAll(dir)
 }
 
-// moveToFree gives a file a name that must be free. On a file system without hard links somebody else could take the name
-// after the look at it.
+// moveToFree moves a file to a name that must be free. Where the file system has no hard links, another process could
+// take the name between the check and the move.
 func moveToFree(from, to string) error {
 	err := os.Link(from, to)
 	if err == nil || errors.Is(err, fs.ErrExist) {

@@ -18,7 +18,7 @@ func TestCreating_a_file_never_replaces_one(t *testing.T) {
 	if err := credential.CreateFile(path, []byte("second")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v", err)
 	}
-	// It is decided when the file is there: of many at once, one succeeds.
+	// Of many at once, one succeeds.
 	racing := filepath.Join(filepath.Dir(path), "racing")
 	created := make(chan error)
 	for range 8 {

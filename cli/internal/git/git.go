@@ -37,8 +37,8 @@ func WorkTree(dir string) (root, gitDir string, ok bool) {
 	}
 }
 
-// Tracked reports whether git tracks the file. It looks for the name in the index, because starting git would take longer
-// than the rest of most commands. Version 4 of the index does not hold names in full; only then git is asked.
+// Tracked reports whether git tracks the file. It looks for the name in the index itself, because starting git takes
+// longer than the rest of most commands. Version 4 of the index abbreviates names; for that it asks git.
 func Tracked(path string) bool {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -69,8 +69,8 @@ func Tracked(path string) bool {
 	return bytes.Contains(index, append(entry, 0))
 }
 
-// ask asks git in a directory a question that it answers by its exit code. known is false where git is missing or cannot
-// tell. A work tree that was downloaded must not have git start a program of its choice.
+// ask runs git in a directory for a yes or no. known is false if git is missing or cannot tell. core.fsmonitor is off,
+// because a downloaded work tree could have git start a program that way.
 func ask(dir string, question ...string) (yes, known bool) {
 	err := exec.Command("git", append([]string{"-C", dir, "-c", "core.fsmonitor=false"}, question...)...).Run() //nolint:gosec // nothing of it is a flag
 	var exit *exec.ExitError
@@ -112,7 +112,7 @@ func Ignore(path string) (changed string, err error) {
 	return file, errors.Join(err, f.Close())
 }
 
-// lists reports whether a .gitignore has the name itself. The last line that has it decides.
+// lists reports whether a .gitignore lists the name itself. The last such line decides.
 func lists(content, name string) (listed bool) {
 	for line := range strings.Lines(content) {
 		pattern, negated := strings.CutPrefix(strings.TrimSpace(line), "!")

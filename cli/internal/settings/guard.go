@@ -75,7 +75,7 @@ func (s *Server) recover(w http.ResponseWriter) {
 	case http.ErrAbortHandler:
 		panic(reason)
 	default:
-		s.Notef("error: a request failed because of a bug in babelon (%T)", reason)
+		s.Notef("a request failed because of a bug in babelon (%T)", reason)
 		http.Error(w, "Something went wrong. Try again.", http.StatusInternalServerError)
 	}
 }

@@ -237,8 +237,8 @@ func Clean(text string) string {
 // maxShown is how much of a line is shown, in characters: it may quote an argument.
 const maxShown = 500
 
-// Safe makes a line for the person of text that may quote what somebody typed or a server answered: clean, short, and
-// without the secrets that may have got into it.
+// Safe returns a line as a person may see it: clean, short and without secrets. It may quote what somebody typed or a
+// server answered.
 func Safe(line string) string { return Shorten(Clean(credential.Redact(line)), maxShown) }
 
 // Shorten cuts text that others wrote to a number of characters, the last of which then is an ellipsis.

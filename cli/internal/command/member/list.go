@@ -35,5 +35,5 @@ func list(ctx context.Context, c *connect.Connector, o listOptions) error {
 	if err != nil {
 		return err
 	}
-	return c.IO.Write(o.output, result(c.IO, members, members...))
+	return c.IO.Write(o.output, result(members, members...))
 }

@@ -28,7 +28,7 @@ func errNobody() error {
 	return fault.Usagef("`babelon member list` shows both.", "WHO is empty; it should be an e-mail address or a user ID")
 }
 
-func result(io *term.IO, value any, members ...client.Member) term.Result {
+func result(value any, members ...client.Member) term.Result {
 	r := term.Result{Value: value, Header: []string{"EMAIL", "ROLE", "USER ID", "ORGANIZATION ID"}, Shrink: []string{"EMAIL"}}
 	for _, m := range members {
 		r.Rows = append(r.Rows, []string{*cmp.Or(m.Email, new(string)), m.Role, m.UserID, m.OrganizationID})

@@ -48,5 +48,5 @@ func set(ctx context.Context, c *connect.Connector, o setOptions) error {
 	if err != nil {
 		return err
 	}
-	return c.IO.Write(o.output, result(c.IO, member, member))
+	return c.IO.Write(o.output, result(member, member))
 }

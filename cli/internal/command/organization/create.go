@@ -37,5 +37,5 @@ func create(ctx context.Context, c *connect.Connector, o createOptions) error {
 	if err != nil {
 		return err
 	}
-	return c.IO.Write(o.output, result(c.IO, made, made))
+	return c.IO.Write(o.output, result(made, made))
 }

@@ -3,6 +3,7 @@ package organization
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +24,8 @@ func newDelete(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete NAME|ID",
 		Short: "Delete an organization with its members and tokens",
-		Long: `Deletes an organization for good. Its memberships and its tokens go with it: every request with one of them is refused
-from then on. People keep their accounts. Owners can do this. It asks for the organization's name first.`,
+		Long: `Deletes an organization for good, with its memberships and tokens: every later request with one of its tokens is refused.
+People keep their accounts. Only owners can do this. It asks you to type the organization's name first.`,
 		Example: "  babelon organization delete Acme",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,7 +54,7 @@ func remove(ctx context.Context, c *connect.Connector, o deleteOptions) error {
 		if err != nil {
 			return err
 		}
-		if typed != meant.Name {
+		if typed != strings.TrimSpace(meant.Name) {
 			return &fault.Error{Kind: fault.Failure, Message: "that is another name; not deleted"}
 		}
 	}

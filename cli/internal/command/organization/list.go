@@ -34,5 +34,5 @@ func list(ctx context.Context, c *connect.Connector, o listOptions) error {
 	if err != nil {
 		return err
 	}
-	return c.IO.Write(o.output, result(c.IO, organizations, organizations...))
+	return c.IO.Write(o.output, result(organizations, organizations...))
 }

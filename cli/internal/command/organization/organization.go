@@ -22,7 +22,7 @@ func New(c *connect.Connector) *cobra.Command {
 	return cmd
 }
 
-func result(io *term.IO, value any, organizations ...client.Organization) term.Result {
+func result(value any, organizations ...client.Organization) term.Result {
 	r := term.Result{Value: value, Header: []string{"NAME", "ID", "YOUR ROLE"}, Shrink: []string{"NAME"}}
 	for _, o := range organizations {
 		r.Rows = append(r.Rows, []string{o.Name, o.ID, *cmp.Or(o.Role, new(string))})

@@ -37,5 +37,5 @@ func rename(ctx context.Context, c *connect.Connector, o renameOptions) error {
 	if err != nil {
 		return err
 	}
-	return c.IO.Write(o.output, result(c.IO, renamed, renamed))
+	return c.IO.Write(o.output, result(renamed, renamed))
 }

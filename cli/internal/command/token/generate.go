@@ -93,9 +93,9 @@ func generate(ctx context.Context, c *connect.Connector, o generateOptions) erro
 	return nil
 }
 
-// mask has GitHub's runner replace the secret in the log of this job, also where later steps get it by $GITHUB_ENV. The
-// runner takes commands from both streams of a step, and standard output may be a file that this would spoil. If
-// standard error is a file, the runner does not see it, and a secret has no place there.
+// mask tells GitHub's runner to hide the secret in this job's log, later steps included. The runner reads commands from
+// both output streams of a step; the command would spoil standard output where that goes to $GITHUB_ENV. If standard
+// error is a file, the runner does not read it, and the secret must not end up there.
 func mask(c *connect.Connector, secret credential.Secret) {
 	if c.Source.Getenv("GITHUB_ACTIONS") != "true" {
 		return
