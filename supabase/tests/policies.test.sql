@@ -145,8 +145,8 @@ call babelon_private.enable_usage_journal()                | -    | -    -    - 
 call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.create_usage_slot()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.record_use(gen_random_uuid(), true)   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.read_usage_journal('x', null, null)   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.fold_usage('x', null, null)           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.read_usage_journal('x', null, null, null) | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.fold_usage('x', null, null, null)     | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.flush_usage_journal()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.restart_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 
@@ -418,7 +418,7 @@ $$, $$ values
   ('babelon.organizations',  'id name role'),
   ('babelon.members',        'organization_id user_id email role'),
   ('babelon.identity',       'kind organization_id organization_name role client_id token_name user_id email keeps_organizations'),
-  ('babelon_private.api_token_summaries', 'organization_id client_id name role state created_at created_by created_by_role created_by_email last_used_at uses last_denied_at denials usage_as_of revoked_at'),
+  ('babelon_private.api_token_summaries', 'organization_id client_id name role state created_at created_by created_by_role created_by_email last_used_at uses last_denied_at denials usage_as_of usage_missing_before revoked_at'),
   ('babelon.api_token_pair', 'client_id api_token name role organization_id created_at'),
   ('uuid', null), ('void', null)
 $$, 'the views and functions of the API show these columns, and only a new pair has a secret');
