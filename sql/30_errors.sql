@@ -42,10 +42,11 @@ begin
   raise sqlstate 'PGRST' using
     message = json_build_object('code', code, 'message', message, 'details', null, 'hint', hint),
     detail  = json_build_object('status', status, 'headers',
-      case when status = 401 then '{"WWW-Authenticate": "Babelon realm=\"api\""}' else '{}' end::json);
+      case when status = 401 then '{"Cache-Control": "no-store", "WWW-Authenticate": "Babelon realm=\"api\""}'
+           else '{"Cache-Control": "no-store"}' end::json);
 end
 $$;
 
 comment on type babelon_private.error_code is 'The codes of Babelon''s errors, as raise_error() answers them.';
 comment on function babelon_private.raise_error is
-  'Raises a BBL_ error as PostgREST''s SQLSTATE PGRST: body {code, message, details, hint}, the code''s status, and WWW-Authenticate on 401. Never pass it what the caller sent.';
+  'Raises a BBL_ error as PostgREST''s SQLSTATE PGRST: body {code, message, details, hint}, the code''s status, no-store for caches, and WWW-Authenticate on 401. Never pass it what the caller sent.';

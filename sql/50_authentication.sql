@@ -8,6 +8,20 @@
 -- costs about a microsecond. What is needed rarely stands in a nested branch, and a function that returns something
 -- is assigned, because PERFORM would start a query.
 
+-- The answer to a pair is for its holder alone, and shared caches respect only Authorization without being told. Adds that
+-- to the headers that a project's own hook has set; its Cache-Control wins. So does what a later function sets.
+create function babelon_private.private_headers(headers text)
+returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case when headers ilike '%"cache-control"%' then '[]' else '[{"Cache-Control":"private, no-store"}]' end::jsonb
+    || '[{"Vary":"X-Client-Id, X-Api-Token"}]'::jsonb
+    || headers::jsonb;
+end
+$$;
+
 -- Definer, to read token rows. It takes no arguments: the secret goes from the header into a hash and nowhere else.
 -- Returns true when the request carries a valid pair, false when it carries none or was verified before, and raises
 -- otherwise.
@@ -57,19 +71,25 @@ begin
   -- From here on the caller has shown the secret, and may learn about the token; and the use counts, whatever
   -- becomes of the request.
   recorded := babelon_private.record_use(token.id, token.active);
-  if not token.active then
-    perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
-      'Generate a new one.');
-  end if;
-  if headers::text like '%x-tenant-id%' then
-    if lower(headers ->> 'x-tenant-id') <> token.organization_id::text then
+  -- What few requests meet, behind one condition.
+  if not token.active or headers::text like '%x-tenant-id%' then
+    if not token.active then
+      perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
+        'Generate a new one.');
+    elsif lower(headers ->> 'x-tenant-id') <> token.organization_id::text then
       perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
         'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
     end if;
   end if;
 
-  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true);
-  setting := set_config('babelon.token_id', token.id::text, true);
+  -- One expression, because each costs.
+  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true)
+    || set_config('babelon.token_id', token.id::text, true)
+    || set_config('response.headers', case
+         when coalesce(current_setting('response.headers', true), '') = ''
+           then '[{"Cache-Control":"private, no-store"},{"Vary":"X-Client-Id, X-Api-Token"}]'
+         else babelon_private.private_headers(current_setting('response.headers', true))
+       end, true);
   if token.role = 'viewer' then
     setting := set_config('transaction_read_only', 'on', true);
   end if;

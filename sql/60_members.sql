@@ -9,14 +9,13 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  return query
+  select o.id, o.name, r.role
+    from babelon_private.caller_roles() r
+    join babelon_private.organizations o on o.id = r.organization_id;
   if babelon_private.caller_kind() = 'service' then
     return query
     select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
-  else
-    return query
-    select o.id, o.name, r.role
-      from babelon_private.caller_roles() r
-      join babelon_private.organizations o on o.id = r.organization_id;
   end if;
 end
 $$;
@@ -43,6 +42,23 @@ select o.id, o.name, o.role from babelon_private.caller_organizations() o;
 
 create view babelon.members with (security_invoker = true) as
 select m.organization_id, m.user_id, m.email, m.role from babelon_private.caller_members() m;
+
+-- NOTE: no role is granted to write them. But PostgreSQL would refuse a write to such a view before it asks for the grant, and
+-- PostgREST would answer 500; with a trigger it asks.
+create function babelon_private.forbid_writing()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise insufficient_privilege using message = 'this view is read-only';
+end
+$$;
+
+create trigger organizations_are_read_only instead of insert or update or delete on babelon.organizations
+  for each row execute function babelon_private.forbid_writing();
+create trigger members_are_read_only instead of insert or update or delete on babelon.members
+  for each row execute function babelon_private.forbid_writing();
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
@@ -152,6 +168,16 @@ $$;
 
 -- Organizations.
 
+-- Whether people may create organizations. The body is the answer and the operator's: no upgrade replaces it.
+create function babelon_private.people_create_organizations()
+returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+return true;
+
+comment on function babelon_private.people_create_organizations is
+  'Whether every account may create organizations. To forbid it, replace the function by one that returns false.';
+
 create function babelon_private.create_organization(name text)
 returns babelon.organizations
 language plpgsql volatile security definer
@@ -164,6 +190,9 @@ declare
 begin
   perform babelon_private.require_own_organizations();
   person := babelon_private.require_person();
+  if not babelon_private.people_create_organizations() then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'only the operator of this project creates organizations');
+  end if;
   perform babelon_private.require_name(name);
 
   insert into babelon_private.own_organizations (name) values (create_organization.name) returning id into new_id;

@@ -1,6 +1,7 @@
 -- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
 -- the hook is not installed, and hands over to the definer of the same name, which guards itself.
--- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded.
+-- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded. A GET is read-only
+-- all the same, and works on a read replica: whoami and list_api_tokens write nothing then.
 
 create function babelon.whoami()
 returns babelon.identity
@@ -87,7 +88,7 @@ as $$
 $$;
 
 comment on function babelon.whoami is
-  'Who the caller is: a token, a person, or the service role. Errors: BBL_UNAUTHENTICATED.';
+  'Who the caller is: a token, a person, or the service role. On a read replica call it by GET. Errors: BBL_UNAUTHENTICATED.';
 comment on function babelon.create_organization is
   'Creates an organization with the signed-in caller as its owner. name: 1 to 100 visible characters. Errors: BBL_UNAUTHENTICATED, BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN (not a person), BBL_INVALID_INPUT.';
 comment on function babelon.rename_organization is

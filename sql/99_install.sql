@@ -14,7 +14,13 @@ declare
      limit 1);
 begin
   if coalesce(installed, '') in ('', ours) then
-    execute format('alter role authenticator set pgrst.db_pre_request = %L', ours);
+    begin
+      execute format('alter role authenticator set pgrst.db_pre_request = %L', ours);
+    exception when insufficient_privilege then
+      raise insufficient_privilege using
+        message = format('the role %I cannot install the pre-request hook', current_user),
+        hint = 'Run the migration as postgres.';
+    end;
   else
     raise warning 'the pre-request hook % stays installed; token pairs are verified only by babelon''s own functions', installed
       using hint = 'Make it security invoker and let it call babelon_private.authenticate_request() first.';

@@ -37,6 +37,14 @@ func TestA_standby_verifies_pairs_and_records_nothing(t *testing.T) {
 		}
 	}
 	reads()
+	var me struct{ Kind string }
+	token.caller().sendTo(t, docker.StandbyURL, http.MethodGet, "rpc/whoami", "babelon", nil).into(t, &me)
+	if me.Kind != "token" {
+		t.Errorf("a token is a %s there", me.Kind)
+	}
+	if got := token.caller().sendTo(t, docker.StandbyURL, http.MethodPost, "rpc/whoami", "babelon", args{}); got.code() != "0A000" {
+		t.Errorf("a POST there gets %d %s, and docs/operations.md says 0A000", got.status, got.body)
+	}
 	wrong := pair{ClientID: token.ClientID, APIToken: replaceLast(token.APIToken)}
 	read(wrong.caller(), "deployments").want(t, 401, "BBL_INVALID_TOKEN")
 	read(revoked.caller(), "deployments").want(t, 200, "")

@@ -64,6 +64,10 @@ func asSuperuser(url string) string {
 	return strings.Replace(url, "//postgres:", "//supabase_admin:", 1)
 }
 
+func asAuthenticator(url string) string {
+	return strings.Replace(url, "//postgres:", "//authenticator:", 1)
+}
+
 // installed returns a database of that version of PostgreSQL with the migration applied, as the role postgres. Of 15 it
 // is on the containers, where there are any, and else on Debian's of this machine.
 func installed(t *testing.T, version int) string {

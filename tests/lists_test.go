@@ -60,10 +60,10 @@ func numbers(t *testing.T) {
 	}
 }
 
-// printed returns what `babelon <what> list` of a token prints as JSON.
-func printed(t *testing.T, p pair, what string) (rows []map[string]any) {
+// printed returns what `babelon <what> list` of a token prints as JSON, with more flags.
+func printed(t *testing.T, p pair, what string, flags ...string) (rows []map[string]any) {
 	t.Helper()
-	cmd := exec.Command(binary, what, "list", "--output", "json")
+	cmd := exec.Command(binary, append([]string{what, "list", "--output", "json"}, flags...)...)
 	cmd.Env = append(environment(t.TempDir(), project.URL), "BABELON_CLIENT_ID="+p.ClientID, "BABELON_API_TOKEN="+p.APIToken)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -102,7 +102,7 @@ func TestEvery_token_is_in_a_list_once_while_tokens_are_being_revoked(t *testing
 		default:
 		}
 		seen := map[string]int{}
-		rows := printed(t, admin, "token")
+		rows := printed(t, admin, "token", "--all")
 		for _, row := range rows {
 			seen[row["client_id"].(string)]++
 		}

@@ -37,7 +37,7 @@ func TestA_project_that_is_moved_from_PostgreSQL_15_to_a_later_one_keeps_its_pai
 			// A dump comments on schema public, which is its database's owner's to do.
 			apply(t, target.SuperuserDatabaseURL, "alter database postgres owner to postgres")
 			move(t, project.DatabaseURL, target.DatabaseURL)
-			apply(t, target.DatabaseURL, "grant babelon_token to authenticator")
+			apply(t, target.DatabaseURL, "grant babelon_token to authenticator; grant anon to babelon_token")
 			apply(t, target.DatabaseURL, "select babelon_private.enable_usage_journal()")
 			apply(t, target.DatabaseURL, "notify pgrst, 'reload config'; notify pgrst, 'reload schema'")
 
@@ -72,6 +72,7 @@ func TestA_project_that_is_moved_from_PostgreSQL_15_to_a_later_one_keeps_its_pai
 				wrong.APIToken = replaceLast(pair.APIToken)
 				there(wrong.caller(), http.MethodGet, "deployments", "public", nil).want(t, 401, "BBL_INVALID_TOKEN")
 			}
+			there(pairs["viewer"].caller(), http.MethodGet, "announcements", "public", nil).want(t, 200, "") // which anon alone is granted
 			there(pairs["viewer"].caller(), http.MethodPost, "deployments", "public", args{"service": "x"}).want(t, 405, "25006")
 			there(revoked.caller(), http.MethodGet, "deployments", "public", nil).want(t, 401, "BBL_TOKEN_REVOKED")
 			_, err = connect(t, target.DatabaseURL).Exec(t.Context(), "update babelon_private.api_tokens set revoked_at = null where client_id = $1", revoked.ClientID)
@@ -83,7 +84,7 @@ func TestA_project_that_is_moved_from_PostgreSQL_15_to_a_later_one_keeps_its_pai
 				more := int64(2)
 				switch row.ClientID {
 				case pairs["viewer"].ClientID:
-					more = 3
+					more = 4
 				case revoked.ClientID:
 					more = 0
 				}

@@ -1,11 +1,14 @@
 package tests
 
 import (
+	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/babelon/babelon/tests/stack"
 )
@@ -44,17 +47,103 @@ func TestA_role_of_the_tokens_name_that_may_do_more_is_refused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, more := range []string{
-		"create role babelon_token noinherit login",
-		"alter role babelon_token nologin inherit",
-		"alter role babelon_token noinherit createdb",
-		"alter role babelon_token nocreatedb; grant anon to babelon_token",
+		"create role babelon_token login",
+		"alter role babelon_token nologin createdb",
+		"alter role babelon_token nocreatedb; grant authenticated to babelon_token",
+		"revoke authenticated from babelon_token; grant anon to babelon_token with admin option",
 	} {
 		apply(t, url, more)
 		_, err := connect(t, url).Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
 		wantSQLState(t, more, err, "P0001")
+		wantHint(t, err, "alter role babelon_token rename to former_babelon_token")
 	}
-	apply(t, url, "revoke anon from babelon_token")
+	apply(t, url, "alter role babelon_token rename to former_babelon_token") // as the hint says
 	migrate(t, url)
+}
+
+func wantHint(t *testing.T, err error, hint string) {
+	t.Helper()
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || !strings.Contains(pgErr.Hint, hint) {
+		t.Errorf("got %v with the hint %q, want %q", err, pgErr.Hint, hint)
+	}
+}
+
+// A role of the name that somebody else made and that may do nothing: it is used, once its maker has granted it.
+func TestA_harmless_role_of_the_tokens_name_is_used_once_who_may_has_granted_it(t *testing.T) {
+	startsOwnServers(t)
+	sql, err := migration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []int{15, 17} {
+		t.Run(strconv.Itoa(version), func(t *testing.T) {
+			if version == 15 {
+				need(t, "/usr/lib/postgresql/15/bin/postgres", "postgresql-15")
+			}
+			server, err := stack.StartPostgres(t.Context(), version)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { server.Stop() })
+			url, err := server.NewDatabase(t.Context(), "project")
+			if err != nil {
+				t.Fatal(err)
+			}
+			apply(t, asSuperuser(url), "create role babelon_token nologin noinherit")
+			if version >= 16 { // before, CREATEROLE is enough
+				_, err = connect(t, url).Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+				wantSQLState(t, "installing beside a superuser's role", err, "42501")
+				wantHint(t, err, "Let a superuser run: grant babelon_token to authenticator.")
+				apply(t, asSuperuser(url), "grant babelon_token to authenticator")
+			}
+			migrate(t, url)
+			var inherits bool
+			if err := connect(t, url).QueryRow(t.Context(), "select pg_has_role('babelon_token', 'anon', 'usage')").Scan(&inherits); err != nil || !inherits {
+				t.Errorf("it does not inherit anon (%v)", err)
+			}
+		})
+	}
+}
+
+func TestWho_cannot_install_is_told_who_can_and_leaves_nothing(t *testing.T) {
+	startsOwnServers(t)
+	server, err := stack.StartPostgres(t.Context(), 17)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Stop() })
+	url, err := server.NewDatabase(t.Context(), "project")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql, err := migration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, asSuperuser(url), "create role somebody login createrole password '"+server.Password+"'; grant all on schema auth, public to somebody; grant all on all tables in schema auth to somebody")
+	as := func(role string) string { return strings.Replace(url, "//postgres:", "//"+role+":", 1) }
+	for _, more := range []string{
+		"grant create on database project to somebody",
+		"alter role somebody bypassrls replication",
+		"grant anon to somebody with admin option",
+	} {
+		_, err := connect(t, as("somebody")).Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+		wantSQLState(t, "before "+more, err, "42501")
+		wantHint(t, err, "Run the migration as postgres.")
+		apply(t, asSuperuser(url), more)
+	}
+	_, err = connect(t, as("somebody")).Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+	wantSQLState(t, "without the right to set the hook", err, "42501")
+	wantHint(t, err, "Run the migration as postgres.")
+
+	// Another role than postgres that has what it takes: install, take out as the page says, and install as postgres.
+	apply(t, asSuperuser(url), `grant authenticator to somebody with admin option; grant set on parameter "pgrst.db_pre_request" to somebody`)
+	migrate(t, as("somebody"))
+	takeOut(t, as("somebody"))
+	migrate(t, url)
+	takeOut(t, url)
+	migrate(t, as("somebody"))
 }
 
 func wantGrants(t *testing.T, url string) {

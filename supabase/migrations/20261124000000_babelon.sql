@@ -8,6 +8,26 @@
 set local lock_timeout = '5s';
 set local statement_timeout = '60s';
 
+-- Everything below belongs to the role that runs this. Without these it would fail halfway, or install what cannot work.
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = current_user
+                  and (rolsuper or rolcreaterole and rolbypassrls and rolreplication))
+     or not pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')
+     or not pg_catalog.has_schema_privilege('auth', 'usage')
+     or not pg_catalog.has_table_privilege('auth.users', 'select')
+     or not pg_catalog.has_table_privilege('auth.users', 'update')  -- to lock a row
+     or not pg_catalog.has_table_privilege('auth.users', 'references')
+     or pg_catalog.current_setting('server_version_num')::int >= 160000
+        and not pg_catalog.pg_has_role('anon', 'member with admin option')
+  then
+    raise insufficient_privilege using
+      message = pg_catalog.format('the role %I cannot install Babelon', current_user),
+      hint = 'Run the migration as postgres.';
+  end if;
+end
+$$;
+
 create schema babelon;
 create schema babelon_private;
 
@@ -17,24 +37,49 @@ comment on schema babelon_private is
   'Tables and definer functions behind schema babelon. Never expose this schema.';
 
 -- Roles belong to the server, not to this database, so the role may be there already; then it must be no more than ours.
+-- It inherits anon: everybody who has the publishable key can do what anon can, so a token gains nothing by it, and a
+-- project's policies, functions, defaults and triggers that work for anon work for a token.
 do $$
+declare
+  set_apart constant boolean := pg_catalog.current_setting('server_version_num')::int >= 160000;
+  admins text;
 begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'babelon_token') then
-    create role babelon_token nologin noinherit;
+    create role babelon_token nologin;
   elsif exists (
     select from pg_catalog.pg_roles r
      where r.rolname = 'babelon_token'
-       and (r.rolcanlogin or r.rolinherit or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
-            or exists (select from pg_catalog.pg_auth_members m where m.member = r.oid)))
+       and (r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+            or exists (select from pg_catalog.pg_auth_members m
+                        where m.member = r.oid and (m.roleid <> 'anon'::regrole or m.admin_option))))
   then
     raise exception 'a role babelon_token is here already, and it may do more than a token'
-      using hint = 'Rename it, or take away its attributes and memberships: nologin, noinherit, nothing else.';
+      using hint = 'Rename it: alter role babelon_token rename to former_babelon_token. If you may not, its creator or a superuser can.';
+  end if;
+
+  -- PostgREST connects as authenticator and switches to babelon_token once a pair is verified.
+  if not pg_catalog.pg_has_role('authenticator', 'babelon_token', 'member') then
+    begin
+      grant babelon_token to authenticator;
+    exception when insufficient_privilege then
+      select coalesce(pg_catalog.string_agg(m.member::regrole::text, ', '), 'a superuser') into admins
+        from pg_catalog.pg_auth_members m
+       where m.roleid = 'babelon_token'::regrole and m.admin_option;
+      raise insufficient_privilege using
+        message = pg_catalog.format('the role babelon_token is here already, and %I may not grant it', current_user),
+        hint = pg_catalog.format('Let %s run: grant babelon_token to authenticator. Then run the migration again.', admins);
+    end;
+  end if;
+  if set_apart then
+    execute 'grant anon to babelon_token with inherit true, set false';
+  else
+    if not (select rolinherit from pg_catalog.pg_roles where rolname = 'babelon_token') then
+      alter role babelon_token inherit;
+    end if;
+    grant anon to babelon_token;
   end if;
 end
 $$;
-
--- PostgREST connects as authenticator and switches to babelon_token once a pair is verified.
-grant babelon_token to authenticator;
 -- Organizations, and the people in them. An organization is a tenant: one thing, one uuid.
 
 create type babelon.member_role as enum ('viewer', 'member', 'admin', 'owner');
@@ -233,13 +278,14 @@ begin
   raise sqlstate 'PGRST' using
     message = json_build_object('code', code, 'message', message, 'details', null, 'hint', hint),
     detail  = json_build_object('status', status, 'headers',
-      case when status = 401 then '{"WWW-Authenticate": "Babelon realm=\"api\""}' else '{}' end::json);
+      case when status = 401 then '{"Cache-Control": "no-store", "WWW-Authenticate": "Babelon realm=\"api\""}'
+           else '{"Cache-Control": "no-store"}' end::json);
 end
 $$;
 
 comment on type babelon_private.error_code is 'The codes of Babelon''s errors, as raise_error() answers them.';
 comment on function babelon_private.raise_error is
-  'Raises a BBL_ error as PostgREST''s SQLSTATE PGRST: body {code, message, details, hint}, the code''s status, and WWW-Authenticate on 401. Never pass it what the caller sent.';
+  'Raises a BBL_ error as PostgREST''s SQLSTATE PGRST: body {code, message, details, hint}, the code''s status, no-store for caches, and WWW-Authenticate on 401. Never pass it what the caller sent.';
 -- Who is calling: a token, a person, the service role, or nobody.
 --
 -- The role that PostgREST switched to is the proof. It is read with current_setting('role') and not
@@ -247,7 +293,8 @@ comment on function babelon_private.raise_error is
 -- The hook identifies a token by one setting, babelon.token_id: 122 random bits that no API shows, so SQL that runs as
 -- one token cannot name another. Everything else about the token comes from its row.
 --
--- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session.
+-- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session, and
+-- few: a call with a search_path costs about 2 microseconds, and so does each expression, anew in every transaction.
 
 create type babelon.caller_kind as enum ('token', 'user', 'service');
 comment on type babelon.caller_kind is 'What a caller is: a token, a person who is signed in (user), or the service role.';
@@ -268,10 +315,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if current_setting('role') = 'babelon_token' then
-    return nullif(current_setting('babelon.token_id', true), '')::uuid;
-  end if;
-  return null;
+  return case when current_setting('role') = 'babelon_token' then nullif(current_setting('babelon.token_id', true), '')::uuid end;
 end
 $$;
 
@@ -282,11 +326,9 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if current_setting('role') = 'authenticated' then
-    return substring(babelon_private.caller_claim('sub')
-             from '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$')::uuid;
-  end if;
-  return null;
+  return case when current_setting('role') = 'authenticated' then
+    substring(nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub'
+         from '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$')::uuid end;
 end
 $$;
 
@@ -310,10 +352,9 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  headers constant text := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
+  headers constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
 begin
-  return headers like any ('{%x-client-id%,%x-api-token%}')
-     and (headers::json ->> 'x-client-id' is not null or headers::json ->> 'x-api-token' is not null);
+  return headers ->> 'x-client-id' is not null or headers ->> 'x-api-token' is not null;
 end
 $$;
 
@@ -325,28 +366,30 @@ returns table (organization_id uuid, role babelon.member_role)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  token constant uuid := babelon_private.caller_token_id();
 begin
-  if token is not null then
+  -- NOTE: (select …), so that each is asked once and not for every row where PostgreSQL reads the whole of a small table.
+  if current_setting('role') = 'babelon_token' then
     return query
     select t.organization_id, t.role
       from babelon_private.api_token_states t
-     where t.id = token and t.state = 'active';
+     where t.id = (select babelon_private.caller_token_id()) and t.state = 'active';
+    if found or babelon_private.caller_token_id() is not null then
+      return;
+    end if;
+  -- Most requests have no pair: searching the headers' text for the names costs less than parsing it.
+  elsif (current_setting('request.headers', true) like any ('{%x-client-id%,%x-api-token%}')
+         and babelon_private.request_has_pair()) is not true then
+    return query
+    select m.organization_id, m.role
+      from babelon_private.memberships m
+     where m.user_id = (select babelon_private.caller_user_id()) and m.role is not null;
     return;
   end if;
 
   -- The role babelon_token without a verified pair is nobody. And without the hook a pair is unverified: it must not fall
   -- back to another identity.
-  if current_setting('role') = 'babelon_token' or babelon_private.request_has_pair() then
-    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
-      'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
-  end if;
-
-  return query
-  select m.organization_id, m.role
-    from babelon_private.memberships m
-   where m.user_id = babelon_private.caller_user_id() and m.role is not null;
+  perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
+    'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
 end
 $$;
 
@@ -500,11 +543,11 @@ create index api_token_uses_token_id_idx on babelon_private.api_token_uses (toke
 
 -- How far the journal is folded: one row while it is on, none while it is off.
 create table babelon_private.usage_journal (
-  id            boolean     not null default true,
-  slot_name     name        not null,
-  folded_before pg_lsn      not null,
-  as_of         timestamptz not null,
-  restarted_at  timestamptz,
+  id             boolean     not null default true,
+  slot_name      name        not null,
+  folded_before  pg_lsn      not null,
+  as_of          timestamptz not null,
+  complete_since timestamptz not null,
   constraint usage_journal_pkey primary key (id),
   constraint usage_journal_one_row_check check (id)
 );
@@ -516,7 +559,7 @@ alter table babelon_private.usage_journal  enable row level security;
 comment on table babelon_private.api_token_uses is
   'Usage counters; a token''s are the sums and maxima over its rows. Denials: right secret, but revoked; known with the journal only.';
 comment on table babelon_private.usage_journal is
-  'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
+  'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time. complete_since is when its slot was made: uses before that may be missing.';
 
 -- Whether the journal is on. Switching the journal replaces this function. It is immutable so that each session
 -- evaluates it once, when it plans its caller: reading a table instead costs every request some microseconds.
@@ -561,10 +604,10 @@ begin
 end
 $$;
 
--- Reads the journal from where its slot is, to an LSN or until max_messages have been found. Returns a row for each
+-- Reads the journal between two LSNs, or until max_messages have been found. Returns a row for each
 -- token and outcome, and one without a token for every message that is no entry of ours: anybody who can run SQL can
 -- write one. messages and last_lsn count both kinds.
-create function babelon_private.read_usage_journal(slot_name name, upto pg_lsn, max_messages int)
+create function babelon_private.read_usage_journal(slot_name name, after pg_lsn, upto pg_lsn, max_messages int)
 returns table (token_id uuid, accepted boolean, messages bigint, last_at timestamptz, last_lsn pg_lsn)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -586,6 +629,7 @@ begin
                 then substr(m.data, header_length + 1) end as entry
       from pg_logical_slot_peek_binary_changes(read_usage_journal.slot_name, upto, max_messages,
              'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
+     where m.lsn > after  -- a message's LSN is its end
   ), grouped as (
     select substr(p.entry, 1, 17) as token_and_outcome,
            count(*) as messages,
@@ -640,17 +684,21 @@ begin
   end if;
   -- First: a transaction that has written cannot make a slot.
   select * into slot from babelon_private.create_usage_slot();
-  insert into babelon_private.usage_journal (slot_name, folded_before, as_of)
-  values (slot.slot_name, slot.start, clock_timestamp())
+  insert into babelon_private.usage_journal (slot_name, folded_before, as_of, complete_since)
+  values (slot.slot_name, slot.start, clock_timestamp(), clock_timestamp())
   on conflict (id) do update
     set slot_name = excluded.slot_name, folded_before = excluded.folded_before,
-        as_of = excluded.as_of, restarted_at = excluded.as_of;
+        as_of = excluded.as_of, complete_since = excluded.complete_since;
   create or replace function babelon_private.usage_is_journalled()
   returns boolean language sql immutable set search_path = pg_catalog, pg_temp return true;
 
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
       using 'babelon-collect-usage', '* * * * *', 'select babelon_private.collect_usage()';
+    -- pg_cron keeps a row about every run for ever.
+    execute 'select cron.schedule($1, $2, $3)' using 'babelon-forget-runs', '17 * * * *', $sql$
+      delete from cron.job_run_details d using cron.job j
+       where j.jobid = d.jobid and j.jobname like 'babelon-%' and d.end_time < now() - interval '1 day' $sql$;
   else
     raise warning 'pg_cron is not installed, so only lists collect the usage journal, and only within their budget'
       using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: the server keeps the write-ahead log until it is collected.';
@@ -658,6 +706,8 @@ begin
   if current_setting('max_slot_wal_keep_size') = '-1' then
     raise warning 'max_slot_wal_keep_size is not set: a journal that nobody collects can fill the disk';
   end if;
+  raise notice 'the usage journal keeps a logical replication slot, with which a major upgrade of PostgreSQL is refused'
+    using hint = 'Call babelon_private.disable_usage_journal() before an upgrade, and enable_usage_journal() after it.';
 end
 $$;
 
@@ -682,7 +732,8 @@ begin
      from pg_replication_slots s where s.slot_name = slot and s.database = current_database();
 
   if exists (select from pg_extension where extname = 'pg_cron') then
-    execute 'select cron.unschedule(jobname) from cron.job where jobname = $1' using 'babelon-collect-usage';
+    execute 'select cron.unschedule(jobname) from cron.job where jobname = any ($1)'
+      using array['babelon-collect-usage', 'babelon-forget-runs'];
   end if;
 end
 $$;
@@ -695,11 +746,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   made record;
-  now  constant timestamptz := clock_timestamp();
+  now  timestamptz;
 begin
   select * into made from babelon_private.create_usage_slot();
+  now := clock_timestamp();  -- after, because the slot waits for transactions under way, and their uses are missing
   update babelon_private.usage_journal
-     set slot_name = made.slot_name, folded_before = made.start, as_of = now, restarted_at = now;
+     set slot_name = made.slot_name, folded_before = made.start, as_of = now, complete_since = now;
   raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', now
     using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
   return now;
@@ -724,13 +776,13 @@ $$;
 -- Adds what is in the journal to the counters. Returns what was found: how many messages, of how many tokens, the last
 -- message's LSN, and the last entry's time.
 create function babelon_private.fold_usage(
-  slot_name name, upto pg_lsn, max_messages int,
+  slot_name name, after pg_lsn, upto pg_lsn, max_messages int,
   out messages bigint, out tokens bigint, out last_lsn pg_lsn, out last_at timestamptz)
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   with journalled as materialized (
-    select * from babelon_private.read_usage_journal(slot_name, upto, max_messages)
+    select * from babelon_private.read_usage_journal(slot_name, after, upto, max_messages)
   ), folded as (
     select j.token_id,
            coalesce(sum(j.messages) filter (where j.accepted), 0)::bigint     as uses,
@@ -764,12 +816,13 @@ $$;
 --
 -- Exactly once   Reading leaves the slot where it is, and folded_before commits with the counters. Only the next
 --                collection lets the slot pass what this one committed.
--- Nothing new    The slot passes log in which no use was found at once, without writing anything. So a collection after
---                which nothing was written ends before it decodes.
+-- Step by step   The slot passes log in which no use was found at once, for good and without writing anything: so even a
+--                collection that is cancelled gets somewhere, and one after which nothing was written ends before it
+--                decodes. Under a statement_timeout it stops early enough to commit what it has found.
 -- Bounded        Decoding begins at restart_lsn: up to 15 seconds back on a busy server, or before an old transaction
 --                that has written. With max_bytes it reads at most so much log, and leaves the rest to a scheduler's
 --                collection without bounds, which also replaces a lost slot. When none has come for five minutes, it
---                reads eight times as much.
+--                goes eight times as far, from wherever decoding begins.
 -- Definer, so that a scheduler's role needs nothing but EXECUTE.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
@@ -777,17 +830,21 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  mb         constant bigint      := 1 << 20;
+  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0');  -- NULL: none
+  step       bigint               := greatest(4 * mb, max_bytes, least(256 * mb, (8 * mb * extract(epoch from timeout))::bigint));
   journal    babelon_private.usage_journal;
   slot       record;
-  messages   bigint;
-  tokens     bigint;
-  last_lsn   pg_lsn;
+  found_now  record;
+  tokens     bigint := 0;
   last_at    timestamptz;
   asked_at   timestamptz;
   reached_at timestamptz;
   written    pg_lsn;
-  start      pg_lsn;
+  reached    pg_lsn;
   goal       pg_lsn;
+  upto       pg_lsn;
+  neglected  boolean;
 begin
   -- One collector at a time. Another one returns what there is.
   if not pg_try_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0)) then
@@ -798,46 +855,55 @@ begin
     from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
   if slot.wal_status is null or slot.wal_status = 'lost' then
     return case when journal.id and max_bytes is null then babelon_private.restart_usage_journal() else journal.as_of end;
-  elsif journal.as_of < clock_timestamp() - interval '5 minutes' then
-    max_bytes := 8 * max_bytes;
   end if;
 
   asked_at := clock_timestamp();
   written  := pg_current_wal_insert_lsn();
-  start    := greatest(journal.folded_before, slot.confirmed_flush_lsn);
-  goal     := greatest(start, babelon_private.flush_usage_journal());
-  if goal > start then
-    if slot.active or start - slot.restart_lsn > max_bytes then
+  reached  := greatest(journal.folded_before, slot.confirmed_flush_lsn);
+  goal     := greatest(reached, babelon_private.flush_usage_journal());
+  if goal > reached then
+    neglected := journal.as_of < asked_at - interval '5 minutes';
+    if slot.active or (reached - slot.restart_lsn > max_bytes and not neglected) then
       return journal.as_of;
-    elsif start > slot.confirmed_flush_lsn then
-      perform pg_replication_slot_advance(journal.slot_name, start);
+    elsif reached > slot.confirmed_flush_lsn then
+      perform pg_replication_slot_advance(journal.slot_name, reached);
     end if;
-    select least(goal, s.restart_lsn + max_bytes::numeric) into goal from pg_replication_slots s where s.slot_name = journal.slot_name;
-    if goal <= start then
-      return journal.as_of;
-    end if;
-    select * into messages, tokens, last_lsn, last_at from babelon_private.fold_usage(journal.slot_name, goal, max_messages);
-    if messages >= max_messages then
-      goal := last_lsn;  -- where the last one ends; there may be more behind it
-    end if;
+    select least(goal, case when neglected then reached + 8 * max_bytes::numeric else s.restart_lsn + max_bytes::numeric end) into goal
+      from pg_replication_slots s where s.slot_name = journal.slot_name;
   end if;
 
-  reached_at := case when goal >= written then asked_at else greatest(journal.as_of, last_at) end;
+  while reached < goal loop
+    upto := least(goal, reached + step::numeric);
+    select * into found_now from babelon_private.fold_usage(journal.slot_name, reached, upto, max_messages);
+    tokens  := tokens + found_now.tokens;
+    last_at := greatest(last_at, found_now.last_at);
+    if found_now.messages >= max_messages then
+      reached := found_now.last_lsn;  -- where the last one ends; there may be more behind it
+    else
+      reached := greatest(upto, found_now.last_lsn);
+    end if;
+    if tokens = 0 then
+      perform pg_replication_slot_advance(journal.slot_name, reached);
+    end if;
+    exit when (max_messages > 0 and tokens > 0)
+           or clock_timestamp() > statement_timestamp() + timeout / case when tokens > 0 then 4 else 2 end;
+    step := 2 * step;  -- each step decodes again from where decoding begins
+  end loop;
+
+  reached_at := case when reached >= written then asked_at else greatest(journal.as_of, last_at) end;
   if tokens > 0 or reached_at > journal.as_of + interval '1 minute' then
-    update babelon_private.usage_journal set folded_before = goal, as_of = reached_at;
-  elsif goal > start then
-    perform pg_replication_slot_advance(journal.slot_name, goal);
+    update babelon_private.usage_journal set folded_before = reached, as_of = reached_at;
   end if;
   return reached_at;
 end
 $$;
 
 comment on function babelon_private.enable_usage_journal is
-  'Switches the usage journal on, and schedules its collection where pg_cron is installed; idempotent. Call it as a statement of its own: it makes a replication slot, which a transaction that has written cannot.';
+  'Switches the usage journal on, and schedules its collection where pg_cron is installed; idempotent. Call it as a statement of its own: it makes a replication slot, which a transaction that has written cannot. A major upgrade of PostgreSQL is refused while the slot exists: call disable_usage_journal() before it, and this after it.';
 comment on function babelon_private.disable_usage_journal is
   'Collects what is in the usage journal, switches it off and drops its replication slot; uses under way at that moment may be missed.';
 comment on function babelon_private.collect_usage is
-  'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. max_bytes and max_messages bound the work.';
+  'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. Under a statement_timeout it ends in time and goes on at the next call. max_bytes and max_messages bound the work.';
 -- The request path: PostgREST calls authenticate_request() in every request's transaction, before the query.
 --
 --   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.token_id, switch to babelon_token
@@ -847,6 +913,20 @@ comment on function babelon_private.collect_usage is
 -- Every request with a pair runs these two functions, in a transaction of its own: so each expression is set up anew, and
 -- costs about a microsecond. What is needed rarely stands in a nested branch, and a function that returns something
 -- is assigned, because PERFORM would start a query.
+
+-- The answer to a pair is for its holder alone, and shared caches respect only Authorization without being told. Adds that
+-- to the headers that a project's own hook has set; its Cache-Control wins. So does what a later function sets.
+create function babelon_private.private_headers(headers text)
+returns text
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case when headers ilike '%"cache-control"%' then '[]' else '[{"Cache-Control":"private, no-store"}]' end::jsonb
+    || '[{"Vary":"X-Client-Id, X-Api-Token"}]'::jsonb
+    || headers::jsonb;
+end
+$$;
 
 -- Definer, to read token rows. It takes no arguments: the secret goes from the header into a hash and nowhere else.
 -- Returns true when the request carries a valid pair, false when it carries none or was verified before, and raises
@@ -897,19 +977,25 @@ begin
   -- From here on the caller has shown the secret, and may learn about the token; and the use counts, whatever
   -- becomes of the request.
   recorded := babelon_private.record_use(token.id, token.active);
-  if not token.active then
-    perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
-      'Generate a new one.');
-  end if;
-  if headers::text like '%x-tenant-id%' then
-    if lower(headers ->> 'x-tenant-id') <> token.organization_id::text then
+  -- What few requests meet, behind one condition.
+  if not token.active or headers::text like '%x-tenant-id%' then
+    if not token.active then
+      perform babelon_private.raise_error('BBL_TOKEN_REVOKED', 'this API token was revoked',
+        'Generate a new one.');
+    elsif lower(headers ->> 'x-tenant-id') <> token.organization_id::text then
       perform babelon_private.raise_error('BBL_TENANT_MISMATCH', 'this API token belongs to another organization',
         'X-Tenant-Id only asserts the organization; leave it out, or use that organization''s token.');
     end if;
   end if;
 
-  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true);
-  setting := set_config('babelon.token_id', token.id::text, true);
+  -- One expression, because each costs.
+  setting := set_config('request.headers',  replace(headers::text, api_token, ''), true)
+    || set_config('babelon.token_id', token.id::text, true)
+    || set_config('response.headers', case
+         when coalesce(current_setting('response.headers', true), '') = ''
+           then '[{"Cache-Control":"private, no-store"},{"Vary":"X-Client-Id, X-Api-Token"}]'
+         else babelon_private.private_headers(current_setting('response.headers', true))
+       end, true);
   if token.role = 'viewer' then
     setting := set_config('transaction_read_only', 'on', true);
   end if;
@@ -953,14 +1039,13 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  return query
+  select o.id, o.name, r.role
+    from babelon_private.caller_roles() r
+    join babelon_private.organizations o on o.id = r.organization_id;
   if babelon_private.caller_kind() = 'service' then
     return query
     select o.id, o.name, null::babelon.member_role from babelon_private.organizations o;
-  else
-    return query
-    select o.id, o.name, r.role
-      from babelon_private.caller_roles() r
-      join babelon_private.organizations o on o.id = r.organization_id;
   end if;
 end
 $$;
@@ -987,6 +1072,23 @@ select o.id, o.name, o.role from babelon_private.caller_organizations() o;
 
 create view babelon.members with (security_invoker = true) as
 select m.organization_id, m.user_id, m.email, m.role from babelon_private.caller_members() m;
+
+-- NOTE: no role is granted to write them. But PostgreSQL would refuse a write to such a view before it asks for the grant, and
+-- PostgREST would answer 500; with a trigger it asks.
+create function babelon_private.forbid_writing()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise insufficient_privilege using message = 'this view is read-only';
+end
+$$;
+
+create trigger organizations_are_read_only instead of insert or update or delete on babelon.organizations
+  for each row execute function babelon_private.forbid_writing();
+create trigger members_are_read_only instead of insert or update or delete on babelon.members
+  for each row execute function babelon_private.forbid_writing();
 
 comment on view babelon.organizations is 'The organizations the caller, a person or a token, belongs to; role is the caller''s own there.';
 comment on view babelon.members is 'The members of the caller''s organizations.';
@@ -1096,6 +1198,16 @@ $$;
 
 -- Organizations.
 
+-- Whether people may create organizations. The body is the answer and the operator's: no upgrade replaces it.
+create function babelon_private.people_create_organizations()
+returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+return true;
+
+comment on function babelon_private.people_create_organizations is
+  'Whether every account may create organizations. To forbid it, replace the function by one that returns false.';
+
 create function babelon_private.create_organization(name text)
 returns babelon.organizations
 language plpgsql volatile security definer
@@ -1108,6 +1220,9 @@ declare
 begin
   perform babelon_private.require_own_organizations();
   person := babelon_private.require_person();
+  if not babelon_private.people_create_organizations() then
+    perform babelon_private.raise_error('BBL_FORBIDDEN', 'only the operator of this project creates organizations');
+  end if;
   perform babelon_private.require_name(name);
 
   insert into babelon_private.own_organizations (name) values (create_organization.name) returning id into new_id;
@@ -1361,10 +1476,12 @@ select t.organization_id,
        used.uses,
        used.last_denied_at,
        used.denials,
-       (select j.as_of from babelon_private.usage_journal j) as usage_as_of,
+       j.as_of as usage_as_of,
+       case when t.created_at < j.complete_since then j.complete_since end as usage_missing_before,
        t.revoked_at
   from babelon_private.api_token_states t
   left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
+  left join babelon_private.usage_journal j on true
  cross join lateral (
    select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses,
           max(c.last_denied_at) as last_denied_at, coalesce(sum(c.denials), 0)::bigint as denials
@@ -1372,7 +1489,7 @@ select t.organization_id,
     where c.token_id = t.id) used;
 
 comment on view babelon_private.api_token_summaries is
-  'A token as lists show it, never with its secret. created_by_role and created_by_email are what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
+  'A token as lists show it, never with its secret. created_by_role and created_by_email are what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. Uses before usage_missing_before may be missing: the journal was switched on then, or lost its slot. denials: requests with the right secret after it was revoked.';
 
 create function babelon_private.generate_api_token(
   name text, organization_id uuid, role babelon.member_role, request_id uuid)
@@ -1497,7 +1614,8 @@ comment on function babelon_private.revoke_organization is
   'Revokes every token of an organization, at once and for good. For the operator, and for a definer trigger of theirs.';
 -- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
 -- the hook is not installed, and hands over to the definer of the same name, which guards itself.
--- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded.
+-- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded. A GET is read-only
+-- all the same, and works on a read replica: whoami and list_api_tokens write nothing then.
 
 create function babelon.whoami()
 returns babelon.identity
@@ -1584,7 +1702,7 @@ as $$
 $$;
 
 comment on function babelon.whoami is
-  'Who the caller is: a token, a person, or the service role. Errors: BBL_UNAUTHENTICATED.';
+  'Who the caller is: a token, a person, or the service role. On a read replica call it by GET. Errors: BBL_UNAUTHENTICATED.';
 comment on function babelon.create_organization is
   'Creates an organization with the signed-in caller as its owner. name: 1 to 100 visible characters. Errors: BBL_UNAUTHENTICATED, BBL_SESSION_ENDED, BBL_MFA_REQUIRED, BBL_FORBIDDEN (not a person), BBL_INVALID_INPUT.';
 comment on function babelon.rename_organization is
@@ -1670,7 +1788,13 @@ declare
      limit 1);
 begin
   if coalesce(installed, '') in ('', ours) then
-    execute format('alter role authenticator set pgrst.db_pre_request = %L', ours);
+    begin
+      execute format('alter role authenticator set pgrst.db_pre_request = %L', ours);
+    exception when insufficient_privilege then
+      raise insufficient_privilege using
+        message = format('the role %I cannot install the pre-request hook', current_user),
+        hint = 'Run the migration as postgres.';
+    end;
   else
     raise warning 'the pre-request hook % stays installed; token pairs are verified only by babelon''s own functions', installed
       using hint = 'Make it security invoker and let it call babelon_private.authenticate_request() first.';

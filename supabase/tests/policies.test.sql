@@ -147,16 +147,19 @@ call babelon_private.request_has_pair()                    | -    | -    -    - 
 call babelon_private.raise_error('BBL_CONFLICT', 'x')      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.caller_kind()                         | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.usage_is_journalled()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.private_headers('[]')                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.people_create_organizations()         | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.random_hex(16)                        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.is_name('x')                          | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.forbid_unrevoking()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.forbid_writing()                      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.collect_usage()                       | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.enable_usage_journal()                | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.disable_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.create_usage_slot()                   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.record_use(gen_random_uuid(), true)   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.read_usage_journal('x', null, null)   | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
-call babelon_private.fold_usage('x', null, null)           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.read_usage_journal('x', null, null, null) | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.fold_usage('x', null, null, null)     | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.flush_usage_journal()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.restart_usage_journal()               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 
@@ -180,6 +183,14 @@ update babelon_example.notes set tenant_id = {B}           | -    | 3    0    rl
 delete babelon_example.notes                               | -    | 3    0    0    2    2    2    2    | ro   0    2    gone 3    | 5
 truncate,trigger babelon_example.notes                     | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
 references babelon_example.notes                           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_example.stamp()                               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+
+-- What an operator opens to everybody who has the publishable key, tokens can use too, and it works for them: here a table with a
+-- policy, and a function whose body asks Auth who is calling. Nothing of it is granted to babelon_token.
+select babelon_example.news                                | A    | A    A    A    A    A    A    A    | A    A    A    gone A    | A
+insert,update,delete,truncate,trigger babelon_example.news | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
+references babelon_example.news                            | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_example.person() is null                      | true | false false false false false false false | true true true gone true | true
 usage babelon_example                                      | true | true true true true true true true | true true true gone true | true
 create babelon_example                                     | -    | -    -    -    -    -    -    -    | ro   -    -    gone -    | -
 
@@ -304,6 +315,18 @@ begin
 end
 $$;
 alter table babelon_example.notes enable row level security;
+-- As a project's own functions, defaults and triggers may be: each names schema auth, which nobody can open to babelon_token.
+create function babelon_example.person() returns uuid language plpgsql stable as 'begin return auth.uid(); end';
+create function babelon_example.stamp() returns trigger language plpgsql as 'begin new.author := auth.uid(); return new; end';
+revoke all on function babelon_example.person(), babelon_example.stamp() from public;
+grant execute on function babelon_example.person() to anon, authenticated, service_role;
+alter table babelon_example.notes add column author uuid, alter column author set default auth.uid();
+create trigger stamp before insert or update on babelon_example.notes for each row execute function babelon_example.stamp();
+create table babelon_example.news (tenant_id uuid);
+alter table babelon_example.news enable row level security;
+create policy news_select_everybody on babelon_example.news for select to anon, authenticated using (true);
+grant select on babelon_example.news to anon, authenticated, service_role;
+insert into babelon_example.news select value::uuid from placeholders where name = 'A';
 create policy notes_select_viewer on babelon_example.notes for select to authenticated, babelon_token
   using (tenant_id = any (array(select babelon.tenant_ids('viewer'))));
 create policy notes_insert_member on babelon_example.notes for insert to authenticated, babelon_token
@@ -336,11 +359,15 @@ with acls as (
   select object, acl, owner from objects
   union all
   select attrelid::regclass::text, attacl, owner from pg_attribute join objects on object = attrelid::regclass::text
+), granted as (
+  select object, case privilege_type when 'EXECUTE' then 'call' else lower(privilege_type) end as verb,
+         case grantee when 0 then 'public' else grantee::regrole::text end as role
+    from acls, aclexplode(acl)
+   where grantee <> owner
 )
-select object, case privilege_type when 'EXECUTE' then 'call' else lower(privilege_type) end as verb,
-       case grantee when 0 then 'public' else grantee::regrole::text end as role
-  from acls, aclexplode(acl)
- where grantee <> owner;
+select * from granted
+union
+select object, verb, 'babelon_token' from granted where role = 'anon';  -- which it inherits
 
 -- The table, taken apart: a cell for each line, verb and actor.
 create temp table cells as
@@ -392,7 +419,7 @@ create function pg_temp.statement(verb text, what text, object text, kind text, 
   end
 $$;
 
-select plan(8 + (select count(*)::int from cells));
+select plan(9 + (select count(*)::int from cells));
 
 select is_empty('select line from expected where line !~ ''^(--|\s*$)'' and nr not in (select line_nr from cells)
                   and (babelon_private.keeps_organizations() or line !~ ''\.own_'')',
@@ -403,6 +430,8 @@ select set_eq('select object, unnest(verbs) from objects', 'select distinct obje
 select set_eq('select distinct object, verb, role from grants',
   'select distinct object, verb, role from cells where cell not in (''-'', ''ro'', ''gone'')',
   'every grant, of a column too, is to be seen in the table, and there are no others');
+select set_eq('select rolname from pg_roles where pg_has_role(''babelon_token'', oid, ''usage'')', array['anon', 'babelon_token'],
+  'beside what is granted to it, a token can do what anon can, and nothing of another role''s');
 select is_empty('select proname from pg_proc where pronamespace::regnamespace::text in (''babelon'', ''babelon_private'')
                   group by pronamespace, proname having count(*) > 1', 'no function has a second one of its name, which a line would not tell apart');
 select set_eq($$
@@ -415,7 +444,7 @@ $$, $$ values
   ('babelon.organizations',  'id name role'),
   ('babelon.members',        'organization_id user_id email role'),
   ('babelon.identity',       'kind organization_id organization_name role client_id token_name user_id email keeps_organizations'),
-  ('babelon_private.api_token_summaries', 'organization_id client_id name role state created_at created_by created_by_role created_by_email last_used_at uses last_denied_at denials usage_as_of revoked_at'),
+  ('babelon_private.api_token_summaries', 'organization_id client_id name role state created_at created_by created_by_role created_by_email last_used_at uses last_denied_at denials usage_as_of usage_missing_before revoked_at'),
   ('babelon.api_token_pair', 'client_id api_token name role organization_id created_at'),
   ('uuid', null), ('void', null)
 $$, 'the views and functions of the API show these columns, and only a new pair has a secret');

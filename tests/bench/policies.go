@@ -12,8 +12,8 @@ import (
 // policiesSQL makes two tables of 200 rows in each of 1,000 organizations: one with the documented policies, one with
 // policies as a project without Babelon writes them by hand. $1 in it is the person, who is in five organizations.
 var policiesSQL = []string{
-	`insert into babelon_private.organizations (id, name) select public.tenant(n), 'tenant' from generate_series(1, 1000) n`,
-	`insert into babelon_private.memberships (organization_id, user_id, role) select public.tenant(n), $1, 'member' from generate_series(1, 5) n`,
+	`insert into babelon_private.own_organizations (id, name) select public.tenant(n), 'tenant' from generate_series(1, 1000) n`,
+	`insert into babelon_private.own_memberships (organization_id, user_id, role) select public.tenant(n), $1, 'member' from generate_series(1, 5) n`,
 	`create table public.team_members as select user_id, organization_id from babelon_private.memberships`,
 	`alter table public.team_members add primary key (user_id, organization_id)`,
 	`grant select on public.team_members to authenticated`,
@@ -31,7 +31,7 @@ var policiesSQL = []string{
 	   using (tenant_id = any (array(select organization_id from public.team_members where user_id = (select auth.uid()))))`,
 	`create policy all_token on public.handwritten to babelon_token
 	   using (tenant_id = (select current_setting('app.tenant')::uuid))`,
-	`vacuum analyze public.documented, public.handwritten, public.team_members, babelon_private.memberships, babelon_private.organizations`,
+	`vacuum analyze public.documented, public.handwritten, public.team_members, babelon_private.own_memberships, babelon_private.own_organizations`,
 }
 
 // policies measures single statements under the documented policy against the same under one written by hand.

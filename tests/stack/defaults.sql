@@ -6,6 +6,4 @@ end
 $$;
 grant all   on schema public to postgres;
 grant usage on schema public to anon, authenticated, service_role;
-alter default privileges for role postgres in schema public grant all on tables    to anon, authenticated, service_role;
-alter default privileges for role postgres in schema public grant all on functions to anon, authenticated, service_role;
-alter default privileges for role postgres in schema public grant all on sequences to anon, authenticated, service_role;
+-- NOTE: no default privileges. Since 30 October 2026 new tables of schema public are granted to nobody, in every project.

@@ -29,6 +29,7 @@ $$ insert into public.notes values (body) $$;
 create function public.conflict() returns void language plpgsql as
 $$ begin raise unique_violation; end $$;
 
-grant select on public.announcements to anon, babelon_token;
+grant select on public.announcements to anon, authenticated, service_role;
+grant all on public.deployments to service_role;
 grant select, insert, update, delete on public.notes to babelon_token;
 notify pgrst, 'reload schema';

@@ -45,6 +45,7 @@ type request struct {
 	secret     credential.Secret // what the body has that must not be repeated in a message; zero if nothing
 	idempotent bool              // may be sent again although the first may have had its effect
 	slow       bool              // an answer may take as long to begin as a whole attempt
+	counted    bool              // the answer also says how many rows there are
 	limit      int64             // of the answer's body, in bytes; 0 is maxBody
 }
 
