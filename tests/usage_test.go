@@ -141,6 +141,7 @@ func TestNo_backlog_makes_a_list_fail_and_usage_as_of_says_how_far_it_is(t *test
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	catchUp(t)
+	defer catchUp(t)
 	first := func() listed {
 		t.Helper()
 		var rows []listed

@@ -352,7 +352,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  headers constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+  headers constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd')::json;
 begin
   return headers ->> 'x-client-id' is not null or headers ->> 'x-api-token' is not null;
 end
@@ -831,7 +831,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   mb         constant bigint      := 1 << 20;
-  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0');  -- NULL: none
+  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0')::interval;  -- NULL: none
   step       bigint               := greatest(4 * mb, max_bytes, least(256 * mb, (8 * mb * extract(epoch from timeout))::bigint));
   journal    babelon_private.usage_journal;
   slot       record;
