@@ -52,6 +52,7 @@ func catchUp(t *testing.T) {
 }
 
 func TestUse_of_a_revoked_token_whose_secret_was_right_shows_in_the_list(t *testing.T) {
+	catchUp(t)
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	token.caller().get(t, "deployments").want(t, 200, "")
