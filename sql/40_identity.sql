@@ -64,7 +64,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  headers constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+  headers constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd')::json;
 begin
   return headers ->> 'x-client-id' is not null or headers ->> 'x-api-token' is not null;
 end

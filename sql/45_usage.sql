@@ -314,7 +314,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   mb         constant bigint      := 1 << 20;
-  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0');  -- NULL: none
+  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0')::interval;  -- NULL: none
   step       bigint               := greatest(4 * mb, max_bytes, least(256 * mb, (8 * mb * extract(epoch from timeout))::bigint));
   journal    babelon_private.usage_journal;
   slot       record;

@@ -170,3 +170,15 @@ end
 $$;
 comment on function babelon_private.revoke_organization is
   'Revokes every token of an organization, at once and for good. For the operator, and for a definer trigger of theirs.';
+
+create function babelon_private.purge_api_tokens(revoked_before timestamptz)
+returns bigint
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  with purged as (
+    delete from babelon_private.api_tokens t where t.revoked_at < purge_api_tokens.revoked_before returning 1)
+  select count(*) from purged
+$$;
+comment on function babelon_private.purge_api_tokens is
+  'Deletes the tokens that were revoked before that time, with what they were used for, and returns how many. They stay refused, as unknown ones. For the operator.';

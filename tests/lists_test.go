@@ -143,3 +143,42 @@ func TestMembers_and_organizations_are_listed_whatever_an_answer_is_capped_at(t 
 		})
 	}
 }
+
+func TestA_purge_takes_only_what_was_revoked_before_with_its_counters(t *testing.T) {
+	organization := newOrganization(t)
+	tokens := map[string]pair{}
+	for _, name := range []string{"active", "revoked lately", "revoked long ago"} {
+		tokens[name] = generate(t, organization, "member")
+		tokens[name].caller().get(t, "deployments").want(t, 200, "")
+	}
+	revoke(t, tokens["revoked lately"])
+	list(t, organization) // collects
+	db := connect(t, project.DatabaseURL)
+	const bury = "update babelon_private.api_tokens set revoked_at = now() - interval '91 days' where client_id = $1"
+	if _, err := db.Exec(t.Context(), bury, tokens["revoked long ago"].ClientID); err != nil {
+		t.Fatal(err)
+	}
+	counters := func() (n int) {
+		if err := db.QueryRow(t.Context(), "select count(*) from babelon_private.api_token_uses u where not exists (select from babelon_private.api_tokens t where t.id = u.token_id)"+
+			" or u.token_id in (select id from babelon_private.api_tokens where organization_id = $1)", organization).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := counters()
+	for _, want := range []int{1, 0} { // and again: nothing is left to purge
+		var purged int
+		if err := db.QueryRow(t.Context(), "select babelon_private.purge_api_tokens(now() - interval '90 days')").Scan(&purged); err != nil || purged != want {
+			t.Errorf("purged %d, %v", purged, err)
+		}
+	}
+	left := list(t, organization)
+	if _, there := left[tokens["revoked long ago"].ClientID]; there || len(left) != 2 || left[tokens["active"].ClientID].Uses != 1 || left[tokens["revoked lately"].ClientID].Uses != 1 {
+		t.Errorf("left are %+v", left)
+	}
+	if after := counters(); before != 3 || after != 2 {
+		t.Errorf("%d counters before, %d after", before, after)
+	}
+	tokens["active"].caller().get(t, "deployments").want(t, 200, "")
+	tokens["revoked long ago"].caller().get(t, "deployments").want(t, 401, "BBL_INVALID_TOKEN")
+}

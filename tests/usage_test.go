@@ -52,6 +52,7 @@ func catchUp(t *testing.T) {
 }
 
 func TestUse_of_a_revoked_token_whose_secret_was_right_shows_in_the_list(t *testing.T) {
+	catchUp(t)
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	token.caller().get(t, "deployments").want(t, 200, "")
@@ -141,6 +142,7 @@ func TestNo_backlog_makes_a_list_fail_and_usage_as_of_says_how_far_it_is(t *test
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	catchUp(t)
+	defer catchUp(t)
 	first := func() listed {
 		t.Helper()
 		var rows []listed

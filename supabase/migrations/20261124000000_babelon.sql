@@ -352,7 +352,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  headers constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd');
+  headers constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd')::json;
 begin
   return headers ->> 'x-client-id' is not null or headers ->> 'x-api-token' is not null;
 end
@@ -831,7 +831,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   mb         constant bigint      := 1 << 20;
-  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0');  -- NULL: none
+  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0')::interval;  -- NULL: none
   step       bigint               := greatest(4 * mb, max_bytes, least(256 * mb, (8 * mb * extract(epoch from timeout))::bigint));
   journal    babelon_private.usage_journal;
   slot       record;
@@ -1612,6 +1612,18 @@ end
 $$;
 comment on function babelon_private.revoke_organization is
   'Revokes every token of an organization, at once and for good. For the operator, and for a definer trigger of theirs.';
+
+create function babelon_private.purge_api_tokens(revoked_before timestamptz)
+returns bigint
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  with purged as (
+    delete from babelon_private.api_tokens t where t.revoked_at < purge_api_tokens.revoked_before returning 1)
+  select count(*) from purged
+$$;
+comment on function babelon_private.purge_api_tokens is
+  'Deletes the tokens that were revoked before that time, with what they were used for, and returns how many. They stay refused, as unknown ones. For the operator.';
 -- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
 -- the hook is not installed, and hands over to the definer of the same name, which guards itself.
 -- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded. A GET is read-only
@@ -1771,7 +1783,8 @@ grant execute on function babelon_private.caller_organizations(), babelon_privat
   to authenticated, service_role, babelon_token;
 
 -- NOTE: no table is granted to anybody. Only functions read and write them.
--- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.
+-- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal,
+-- revoke_organization, purge_api_tokens.
 -- The last step: everything that it switches on is there by now, with its grants.
 
 -- Installs the hook, and leaves another one alone: there is one slot.

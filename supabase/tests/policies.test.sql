@@ -133,6 +133,7 @@ call babelon_private.require_role({A}, 'viewer')           | -    | -    -    - 
 call babelon_private.require_own_organizations()           | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.keeps_organizations()                 | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.revoke_organization({A})              | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
+call babelon_private.purge_api_tokens(now())               | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.require_manager({A}, 'viewer')        | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.require_person()                      | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -
 call babelon_private.require_current_session()             | -    | -    -    -    -    -    -    -    | -    -    -    gone -    | -

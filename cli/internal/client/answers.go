@@ -125,8 +125,22 @@ type Token struct {
 	Uses           int64      `json:"uses"`
 	LastDeniedAt   *time.Time `json:"last_denied_at"` // somebody still has the secret of a revoked token
 	Denials        int64      `json:"denials"`
-	UsageAsOf      *time.Time `json:"usage_as_of"` // nil if read-only requests are not counted
+	UsageAsOf      *time.Time `json:"usage_as_of"`          // uses are known until then; nil if read-only requests are not counted
+	MissingBefore  *time.Time `json:"usage_missing_before"` // uses before then may be missing
 	RevokedAt      *time.Time `json:"revoked_at"`
+}
+
+// UsageNote says what a list does not know of the token's use, or returns "".
+func (t Token) UsageNote(now time.Time) string {
+	switch {
+	case t.UsageAsOf == nil:
+		return "Requests that only read are not counted in this project."
+	case now.Sub(*t.UsageAsOf) > time.Minute:
+		return "Uses since " + t.UsageAsOf.UTC().Format(time.DateTime) + " UTC are not counted yet."
+	case t.MissingBefore != nil:
+		return "Uses before " + t.MissingBefore.UTC().Format(time.DateTime) + " UTC may be missing."
+	}
+	return ""
 }
 
 func (t Token) key() []string     { return []string{t.ClientID} }
