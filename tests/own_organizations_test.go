@@ -41,6 +41,12 @@ func inProjectWith(t *testing.T, sql ...string) {
 	apply(t, own.DatabaseURL, "notify pgrst, 'reload schema'")
 }
 
+// waitForTable returns once PostgREST has read what the table is like; it can select before.
+func waitForTable(t *testing.T, table string) {
+	t.Helper()
+	eventually(t, "PostgREST knows "+table, func() bool { return anonymous.send(t, http.MethodOptions, table, "public", nil).status == 200 })
+}
+
 func content(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -207,7 +213,7 @@ func TestA_project_with_teams_goes_on_with_them_and_people_and_tokens_go_by_them
 func TestA_project_without_organizations_has_tokens_of_each_person(t *testing.T) {
 	inProjectWith(t, content(t, "testdata/todos.sql"), content(t, "../docs/personal/migration.sql"), documented(t, "Personal: open a table")[0])
 	ada, grace := people["owner"], people["outsider"]
-	eventually(t, "PostgREST knows the table", func() bool { return as(ada).get(t, "todos").status == 200 })
+	waitForTable(t, "todos")
 
 	var mine []struct{ ID, Name, Role string }
 	as(ada).send(t, "GET", "organizations", "babelon", nil).into(t, &mine)
@@ -282,10 +288,10 @@ func saysElsewhere(t *testing.T, who string) {
 	logIn(t, home, who)
 	organization := uuid.NewString()
 	for _, arguments := range [][]string{
-		{"organization", "create", "Acme"}, {"organization", "rename", "Acme", "--organization", organization},
+		{"organization", "create", "Acme"}, {"organization", "rename", organization, "Acme"},
 		{"organization", "delete", organization, "--yes"},
 		{"member", "set", people["outsider"].Email, "viewer", "--organization", organization},
-		{"member", "remove", people["outsider"].Email, "--organization", organization},
+		{"member", "remove", people["outsider"].Email, "--organization", organization, "--yes"},
 	} {
 		command := exec.Command(binary, arguments...)
 		command.Dir, command.Env = home, environment(home, project.URL)
@@ -342,7 +348,7 @@ func TestA_project_whose_teams_have_bigint_keys_shows_them_as_uuids(t *testing.T
 		documented(t, "bigint keys")...)...)
 	execute(t, "insert into public.team_members values (41, $1, 'owner')", people["owner"].ID)
 	execute(t, "insert into public.team_members values (42, $1, 'owner')", people["outsider"].ID)
-	eventually(t, "PostgREST knows the table", func() bool { return person("owner").get(t, "builds").status == 200 })
+	waitForTable(t, "builds")
 
 	made := generate(t, "00000000-0000-0000-0000-000000000029", "member")
 	made.caller().send(t, http.MethodPost, "builds", "public", args{"name": "by a token"}).want(t, 201, "")
@@ -360,8 +366,8 @@ func TestA_project_whose_teams_have_bigint_keys_shows_them_as_uuids(t *testing.T
 	made.caller().get(t, "builds").want(t, 401, "BBL_INVALID_TOKEN")
 
 	// Both ways, at the ends of bigint.
-	execute(t, `do $$ begin
-		for id in select unnest(array[1, -1, 9223372036854775807, -9223372036854775808]) loop
+	execute(t, `do $$ declare id bigint; begin
+		foreach id in array array[1, -1, 9223372036854775807, -9223372036854775808]::bigint[] loop
 			assert public.team_id(lpad(to_hex(id), 32, '0')::uuid) = id;
 		end loop; end $$`)
 }

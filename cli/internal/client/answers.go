@@ -48,6 +48,9 @@ type Identity struct {
 	TokenName        *string `json:"token_name"`
 	UserID           *string `json:"user_id"`
 	Email            *string `json:"email"`
+
+	// Whether Babelon keeps the project's organizations and members, so that they can be changed here.
+	KeepsOrganizations bool `json:"keeps_organizations"`
 }
 
 func (i Identity) valid() error {

@@ -22,6 +22,7 @@ type tokensView struct {
 	Version            string // of what the page shows
 	Organizations      []client.Organization
 	Organization       client.Organization
+	CanCreate          bool // organizations can be created in this project
 	Path               string
 
 	Notice       string // what has just happened
@@ -73,6 +74,11 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, visitor *session) 
 		return
 	}
 	view := tokensView{Title: "API Access", CSRF: s.csrf(s.cookie(r)), Email: visitor.person.email}
+	if err == nil {
+		var me client.Identity
+		me, err = as.Whoami(r.Context())
+		view.CanCreate = me.KeepsOrganizations
+	}
 	code := http.StatusOK
 	if err != nil {
 		view.Problem, code = sentence(err), status(err)
