@@ -248,7 +248,7 @@ func TestWhere_nobody_else_collects_lists_get_past_any_amount_of_other_log(t *te
 	}
 	uses := int64(0)
 	for range 4 {
-		uses = int64(list(t, organization)[token.ClientID].Uses)
+		uses = list(t, organization)[token.ClientID].Uses
 	}
 	if uses != 1 {
 		t.Errorf("after four lists one use is counted as %d", uses)
