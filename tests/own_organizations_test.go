@@ -225,12 +225,12 @@ func TestA_project_without_organizations_has_tokens_of_each_person(t *testing.T)
 	}
 
 	// Nobody needs to name the one organization that they are.
-	make := func(user stack.User, role string) (made pair) {
+	generated := func(user stack.User, role string) (made pair) {
 		t.Helper()
 		as(user).rpc(t, "generate_api_token", args{"name": "ci", "role": role}).into(t, &made)
 		return made
 	}
-	member, viewer, hers := make(ada, "member"), make(ada, "viewer"), make(grace, "member")
+	member, viewer, hers := generated(ada, "member"), generated(ada, "viewer"), generated(grace, "member")
 	as(grace).rpc(t, "generate_api_token", args{"name": "x", "organization_id": ada.ID}).want(t, 404, "BBL_NOT_FOUND")
 	as(grace).rpc(t, "revoke_api_token", args{"client_id": member.ClientID}).want(t, 404, "BBL_NOT_FOUND")
 
@@ -261,7 +261,7 @@ func TestA_project_without_organizations_has_tokens_of_each_person(t *testing.T)
 	// Whoever may not sign in has no token; and one who has neither email nor phone has an organization with a name.
 	for what, columns := range map[string]args{"deleted": {}, "banned": {}, "removed": {}, "without an email": {"email": nil, "email_confirmed_at": nil}} {
 		user := newAccount(t, columns)
-		made := make(user, "member")
+		made := generated(user, "member")
 		made.caller().get(t, "todos").want(t, 200, "")
 		status, code := 401, "BBL_TOKEN_REVOKED"
 		switch what {

@@ -322,7 +322,6 @@ create function babelon_example.stamp() returns trigger language plpgsql as 'beg
 revoke all on function babelon_example.person(), babelon_example.stamp() from public;
 grant execute on function babelon_example.person() to anon, authenticated, service_role;
 alter table babelon_example.notes add column author uuid, alter column author set default auth.uid();
-create trigger stamp before insert or update on babelon_example.notes for each row execute function babelon_example.stamp();
 create table babelon_example.news (tenant_id uuid);
 alter table babelon_example.news enable row level security;
 create policy news_select_everybody on babelon_example.news for select to anon, authenticated using (true);
@@ -338,8 +337,9 @@ create policy notes_delete_admin on babelon_example.notes for delete to authenti
   using (tenant_id = any (array(select babelon.tenant_ids('admin'))));
 grant usage on schema babelon_example to anon, authenticated, service_role, babelon_token;
 grant select, insert, update, delete on babelon_example.notes to authenticated, service_role, babelon_token;
-insert into babelon_example.notes (tenant_id)
-select value::uuid from placeholders, generate_series(1, case name when 'A' then 2 else 3 end) where name in ('A', 'B');
+insert into babelon_example.notes (tenant_id, author)
+select value::uuid, null from placeholders, generate_series(1, case name when 'A' then 2 else 3 end) where name in ('A', 'B');
+create trigger stamp before insert or update on babelon_example.notes for each row execute function babelon_example.stamp();
 
 -- The catalog, to hold beside the table: every object with the verbs that its kind has, and every grant.
 create temp view objects as
