@@ -159,7 +159,7 @@ begin
              then 'Create one with create_organization, or ask an admin to add you.'
              else 'Ask the project''s administrator to add you.' end);
     elsif cardinality(own) <> 1 then
-      perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
+      perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'several organizations are possible, and organization_id names none',
         'Name one of yours; the view organizations lists them.');
     end if;
     chosen := own[1];
@@ -176,7 +176,7 @@ begin
   if own_role is null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such organization');
   elsif own_role < minimum_role then
-    perform babelon_private.raise_error('BBL_FORBIDDEN', format('this needs the role %s or higher', minimum_role));
+    perform babelon_private.raise_error('BBL_FORBIDDEN', format(case minimum_role when 'owner' then 'this needs the role %s' else 'this needs the role %s or higher' end, minimum_role));
   end if;
   return chosen;
 end

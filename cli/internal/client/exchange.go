@@ -372,7 +372,8 @@ func (e *exchange) explain(f *fault.Error) {
 	case "PGRST106":
 		f.Hint = "Expose the schema " + e.schema + " in Project Settings > Data API. If it is listed there, the role authenticator overrides that: " +
 			"add it to pgrst.db_schemas, or run: alter role authenticator reset pgrst.db_schemas"
-	case "PGRST202", "PGRST205", "42P01", "42883": // no such function or view
+	case "PGRST202", "PGRST205", "42P01", "42883", "3F000": // no such function, view or schema
+		f.Hint = "Check the name and the arguments. If it is new, run: notify pgrst, 'reload schema'"
 		if e.schema == ourSchema {
 			f.Hint = "Babelon is not installed in this project, or is older than this command line. Apply its migration there."
 		}

@@ -87,7 +87,7 @@ func newRoot(c *connect.Connector) *cobra.Command {
 	root.PersistentFlags().BoolVar(&c.Source.InsecureHTTP, "insecure-http", false, "allow http:// to another host, for a self-managed API behind no TLS")
 	root.PersistentFlags().DurationVar(&c.Timeout, "timeout", 0, "how long to wait for each answer, such as 30s (default about 50s, in three tries)")
 	root.PersistentFlags().BoolVarP(&c.IO.Quiet, "quiet", "q", false, "print no notes, such as who acts; only warnings and errors")
-	flags.Choice(root, root.PersistentFlags(), &c.As, "as", "who acts, where a token and a person could", connect.Token, connect.Person)
+	flags.Choice(root, root.PersistentFlags(), &c.As, "as", "act as the token or as the signed-in person", connect.Token, connect.Person)
 	root.AddCommand(
 		newInit(c), newLogin(c), newLogout(c), newWhoami(c),
 		organization.New(c), member.New(c), token.New(c),

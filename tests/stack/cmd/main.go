@@ -87,7 +87,7 @@ func createOrganization(ctx context.Context, project *stack.Stack) (string, erro
 	if err != nil {
 		return "", err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, project.URL+"/rest/v1/rpc/create_organization", bytes.NewBufferString(`{"name": "Acme"}`))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, project.URL+"/rest/v1/rpc/create_organization", bytes.NewBufferString(`{"name": "Example"}`))
 	if err != nil {
 		return "", err
 	}

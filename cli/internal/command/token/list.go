@@ -19,8 +19,9 @@ func newList(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List tokens",
-		Long: `Lists the active tokens of the organization, newest first: name, client ID, role, created, last used and status. With
---all the revoked ones follow; without it, also in JSON, a note says how many there are. In a pipe these are tab-separated values in that order, without a header and with RFC 3339 times.`,
+		Long: `Lists the active tokens of the organization, newest first: name, client ID, role, created, last used and status.
+With --all the revoked ones follow; without it, also in JSON, a note says how many there are. In a pipe these are
+tab-separated values in that order, without a header and with RFC 3339 times. A person in several organizations names one.`,
 		Example: "  babelon token list\n  babelon token list --all --output json",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, o) },
