@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const (
@@ -164,5 +165,5 @@ func (p *project) token() string {
 	}
 	return `{"client_id":"` + clientID + `","organization_id":"6f1c2b9e-0f3a-4a52-9f60-2a4f0c6f1a11","name":"CI\u001b[2J\tPipeline 🚀","role":"member","state":"` + state + `","created_at":"2026-11-24T18:12:14.123456+00:00",
 		"created_by":"f2e7b6a4-3f58-4ac7-9a53-5f1f0c4f7c10","created_by_role":null,"last_used_at":null,"uses":0,
-		"last_denied_at":null,"denials":0,"usage_as_of":"2026-11-24T19:00:00+00:00","revoked_at":` + revokedAt + `}`
+		"last_denied_at":null,"denials":0,"usage_as_of":"` + time.Now().UTC().Format(time.RFC3339Nano) + `","revoked_at":` + revokedAt + `}`
 }

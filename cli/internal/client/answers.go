@@ -133,15 +133,17 @@ type Token struct {
 	RevokedAt      *time.Time `json:"revoked_at"`
 }
 
-// UsageNote says what a list does not know of the token's use, or returns "".
-func (t Token) UsageNote(now time.Time) string {
-	switch {
-	case t.UsageAsOf == nil:
-		return "Requests that only read are not counted in this project."
-	case now.Sub(*t.UsageAsOf) > time.Minute:
-		return "Uses since " + t.UsageAsOf.UTC().Format(time.DateTime) + " UTC are not counted yet."
-	case t.MissingBefore != nil:
-		return "Uses before " + t.MissingBefore.UTC().Format(time.DateTime) + " UTC may be missing."
+// UsageNote says what a list does not know of the tokens' use, or returns "".
+func UsageNote(tokens []Token, now time.Time) string {
+	for _, t := range tokens {
+		switch {
+		case t.UsageAsOf == nil:
+			return "Requests that only read are not counted in this project."
+		case now.Sub(*t.UsageAsOf) > time.Minute:
+			return "Uses since " + t.UsageAsOf.UTC().Format(time.DateTime) + " UTC are not counted yet."
+		case t.MissingBefore != nil:
+			return "Uses before " + t.MissingBefore.UTC().Format(time.DateTime) + " UTC may be missing."
+		}
 	}
 	return ""
 }

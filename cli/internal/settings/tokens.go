@@ -31,9 +31,9 @@ type tokensView struct {
 	Rows         []row  // those of this page
 	First        int    // how many are on the pages before
 	Total, Pages int
-	Revoked      int  // how many revoked tokens the page offers to show or to hide
-	CanSearch    bool // there is enough to search
-	ReadsCounted bool // requests that only read are counted
+	Revoked      int    // how many revoked tokens the page offers to show or to hide
+	CanSearch    bool   // there is enough to search
+	UsageNote    string // what the list does not know of the tokens' use
 	Dialog       *dialog
 
 	all []row
@@ -115,6 +115,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, visitor *session, 
 			code = status(err)
 		}
 	}
+	view.UsageNote = client.UsageNote(tokens, s.Now())
 	view.fill(tokens, query.Get("keep"))
 	if kept, found := view.row(query.Get("keep")); found && kept.Kept {
 		view.Notice = fmt.Sprintf("“%s” is revoked: it has stopped working, for good.", kept.Label())

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/babelon/babelon/cli/internal/client"
 	"github.com/babelon/babelon/cli/internal/command/flags"
 	"github.com/babelon/babelon/cli/internal/connect"
 )
@@ -54,8 +55,8 @@ func list(ctx context.Context, c *connect.Connector, o listOptions) error {
 			c.IO.Notef("note: --all also lists the revoked tokens (%d)", hidden)
 		}
 	}
-	if len(tokens) > 0 && tokens[0].UsageAsOf == nil && o.output == "table" {
-		c.IO.Notef("note: this project counts read-write requests only; its operator can switch the usage journal on")
+	if note := client.UsageNote(tokens, c.IO.Now()); note != "" && o.output == "table" {
+		c.IO.Notef("note: %s", note)
 	}
 	return c.IO.Write(o.output, result(c.IO, tokens, tokens...))
 }
