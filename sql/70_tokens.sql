@@ -65,6 +65,11 @@ begin
     perform babelon_private.raise_error('BBL_INVALID_INPUT', 'role must be viewer, member or admin');
   end if;
 
+  -- Where an organization is marked as deleted, no foreign key sees it. So revoke_organization waits for this to commit and
+  -- then finds the token; or this waits for it, and the caller has no role any more.
+  perform pg_advisory_xact_lock_shared(hashtextextended('babelon ' || organization, 0));
+  perform babelon_private.require_role(organization, 'admin');
+
   begin
     insert into babelon_private.api_tokens as t (organization_id, client_id, secret_hash, name, role, created_by, request_id)
     values (
@@ -163,6 +168,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pg_advisory_xact_lock(hashtextextended('babelon ' || organization_id, 0));
   update babelon_private.api_tokens t
      set revoked_at = clock_timestamp()
    where t.organization_id = revoke_organization.organization_id and t.revoked_at is null;

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/babelon/babelon/tests/stack"
 )
@@ -313,6 +315,72 @@ func showsElsewhere(t *testing.T, who string) {
 	if strings.Contains(string(page.body), "organization create") {
 		t.Errorf("the page offers what is refused: %s", page.body)
 	}
+}
+
+func TestNo_token_outlives_a_team_that_is_marked_as_deleted_while_it_is_made(t *testing.T) {
+	url, err := project.NewDatabase(t.Context(), "soft_deletion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrate(t, url)
+	apply(t, url, content(t, "testdata/teams.sql"))
+	apply(t, url, content(t, "../docs/teams/migration.sql"))
+	team, owner := uuid.NewString(), uuid.NewString()
+	deleting, making := connect(t, url), connect(t, url)
+	apply(t, asSuperuser(url), fmt.Sprintf(`insert into auth.users (id, email) values ('%[1]s', 'owner@example.com');
+		insert into public.teams (id, name) values ('%[2]s', 'Acme'); insert into public.team_members values ('%[2]s', '%[1]s', 'owner')`, owner, team))
+	do := func(db *pgx.Conn, statement string, arguments ...any) {
+		t.Helper()
+		if _, err := db.Exec(t.Context(), statement, arguments...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	generate := func() error {
+		_, err := making.Exec(t.Context(), "select babelon.generate_api_token('x', $1)", team)
+		return err
+	}
+	remove := func() error {
+		_, err := deleting.Exec(t.Context(), "update public.teams set deleted_at = now() where id = $1", team)
+		return err
+	}
+	begin := func() {
+		t.Helper()
+		do(making, "begin")
+		do(making, `select set_config('role', 'authenticated', true), set_config('request.jwt.claims', json_build_object('role', 'authenticated', 'sub', $1::text)::text, true)`, owner)
+		do(deleting, "begin")
+	}
+	wantNoneActive := func(when string) {
+		t.Helper()
+		var active int
+		err := connect(t, url).QueryRow(t.Context(), "select count(*) from babelon_private.api_token_states where state = 'active'").Scan(&active)
+		if err != nil || active != 0 {
+			t.Errorf("%s: %d tokens of a deleted team are active (%v)", when, active, err)
+		}
+	}
+	// second begins while first is not committed, and ends after it.
+	race := func(first func() error, firstDB *pgx.Conn, second func() error) error {
+		t.Helper()
+		begin()
+		if err := first(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- second() }()
+		waitForLock(t)
+		do(firstDB, "commit")
+		return <-ended
+	}
+
+	if err := race(generate, making, remove); err != nil {
+		t.Fatal(err)
+	}
+	do(deleting, "commit")
+	wantNoneActive("deleted while a token was made")
+
+	do(deleting, "update public.teams set deleted_at = null")
+	wantSQLState(t, "a token made while the team was deleted", race(remove, deleting, generate), "PGRST")
+	do(making, "rollback")
+	wantNoneActive("a token made while it was deleted")
 }
 
 func TestPostgreSQL_refuses_a_view_of_organizations_that_has_other_types(t *testing.T) {
