@@ -133,13 +133,13 @@ func TestThe_hook_works_after_what_each_version_of_PostgREST_sends_before_it(t *
 				}
 
 				organization := value(request{claims: ada, query: "select id from babelon.create_organization('Acme')"})
-				make := func(role string) map[string]string {
+				generated := func(role string) map[string]string {
 					t.Helper()
 					client, secret, _ := strings.Cut(value(request{claims: ada,
 						query: "select client_id || ' ' || api_token from babelon.generate_api_token('x', '" + organization + "', '" + role + "')"}), " ")
 					return map[string]string{"host": "x", "x-client-id": client, "x-api-token": secret}
 				}
-				member, viewer := make("member"), make("viewer")
+				member, viewer := generated("member"), generated("viewer")
 				wrong := map[string]string{"x-client-id": member["x-client-id"], "x-api-token": viewer["x-api-token"]}
 
 				for _, readOnly := range []bool{true, false} {
