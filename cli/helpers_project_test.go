@@ -6,8 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const (
@@ -47,10 +49,13 @@ func newProject(t testing.TB) *project {
 			"organization_id":"6f1c2b9e-0f3a-4a52-9f60-2a4f0c6f1a11","created_at":"2026-11-24T18:12:14.123456+00:00"}`)
 	})
 	mux.HandleFunc("POST /rest/v1/rpc/list_api_tokens", func(w http.ResponseWriter, r *http.Request) {
-		if r.FormValue("client_id") != "" { // after the one there is
+		state, after := p.state(), r.FormValue("client_id")
+		if strings.HasPrefix(after, "gt.") || r.FormValue("state") == "eq.active" && state != "active" || r.FormValue("state") == "neq.active" && state == "active" {
+			w.Header().Set("Content-Range", "*/0")
 			answer(w, 200, "[]")
 			return
 		}
+		w.Header().Set("Content-Range", "0-0/1")
 		answer(w, 200, "["+p.token()+"]")
 	})
 	mux.HandleFunc("POST /rest/v1/rpc/revoke_api_token", func(w http.ResponseWriter, _ *http.Request) {
@@ -142,15 +147,23 @@ func (p *project) signIn(w http.ResponseWriter, r *http.Request) {
 		p.refreshes, seconds))
 }
 
+func (p *project) state() (state string) {
+	state = "active"
+	p.locked(func() {
+		if p.revoked {
+			state = "revoked"
+		}
+	})
+	return state
+}
+
 // token returns the row of the one token. Its name is a hostile one.
 func (p *project) token() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	state, revokedAt := "active", "null"
-	if p.revoked {
-		state, revokedAt = "revoked", `"2026-11-24T19:00:00+00:00"`
+	state, revokedAt := p.state(), "null"
+	if state == "revoked" {
+		revokedAt = `"2026-11-24T19:00:00+00:00"`
 	}
 	return `{"client_id":"` + clientID + `","organization_id":"6f1c2b9e-0f3a-4a52-9f60-2a4f0c6f1a11","name":"CI\u001b[2J\tPipeline 🚀","role":"member","state":"` + state + `","created_at":"2026-11-24T18:12:14.123456+00:00",
 		"created_by":"f2e7b6a4-3f58-4ac7-9a53-5f1f0c4f7c10","created_by_role":null,"last_used_at":null,"uses":0,
-		"last_denied_at":null,"denials":0,"usage_as_of":"2026-11-24T19:00:00+00:00","revoked_at":` + revokedAt + `}`
+		"last_denied_at":null,"denials":0,"usage_as_of":"` + time.Now().UTC().Format(time.RFC3339Nano) + `","revoked_at":` + revokedAt + `}`
 }

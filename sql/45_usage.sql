@@ -26,11 +26,11 @@ create index api_token_uses_token_id_idx on babelon_private.api_token_uses (toke
 
 -- How far the journal is folded: one row while it is on, none while it is off.
 create table babelon_private.usage_journal (
-  id            boolean     not null default true,
-  slot_name     name        not null,
-  folded_before pg_lsn      not null,
-  as_of         timestamptz not null,
-  restarted_at  timestamptz,
+  id             boolean     not null default true,
+  slot_name      name        not null,
+  folded_before  pg_lsn      not null,
+  as_of          timestamptz not null,
+  complete_since timestamptz not null,
   constraint usage_journal_pkey primary key (id),
   constraint usage_journal_one_row_check check (id)
 );
@@ -42,7 +42,7 @@ alter table babelon_private.usage_journal  enable row level security;
 comment on table babelon_private.api_token_uses is
   'Usage counters; a token''s are the sums and maxima over its rows. Denials: right secret, but revoked; known with the journal only.';
 comment on table babelon_private.usage_journal is
-  'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
+  'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time. complete_since is when its slot was made: uses before that may be missing.';
 
 -- Whether the journal is on. Switching the journal replaces this function. It is immutable so that each session
 -- evaluates it once, when it plans its caller: reading a table instead costs every request some microseconds.
@@ -87,10 +87,10 @@ begin
 end
 $$;
 
--- Reads the journal from where its slot is, to an LSN or until max_messages have been found. Returns a row for each
+-- Reads the journal between two LSNs, or until max_messages have been found. Returns a row for each
 -- token and outcome, and one without a token for every message that is no entry of ours: anybody who can run SQL can
 -- write one. messages and last_lsn count both kinds.
-create function babelon_private.read_usage_journal(slot_name name, upto pg_lsn, max_messages int)
+create function babelon_private.read_usage_journal(slot_name name, after pg_lsn, upto pg_lsn, max_messages int)
 returns table (token_id uuid, accepted boolean, messages bigint, last_at timestamptz, last_lsn pg_lsn)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -112,6 +112,7 @@ begin
                 then substr(m.data, header_length + 1) end as entry
       from pg_logical_slot_peek_binary_changes(read_usage_journal.slot_name, upto, max_messages,
              'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
+     where m.lsn > after  -- a message's LSN is its end
   ), grouped as (
     select substr(p.entry, 1, 17) as token_and_outcome,
            count(*) as messages,
@@ -166,17 +167,21 @@ begin
   end if;
   -- First: a transaction that has written cannot make a slot.
   select * into slot from babelon_private.create_usage_slot();
-  insert into babelon_private.usage_journal (slot_name, folded_before, as_of)
-  values (slot.slot_name, slot.start, clock_timestamp())
+  insert into babelon_private.usage_journal (slot_name, folded_before, as_of, complete_since)
+  values (slot.slot_name, slot.start, clock_timestamp(), clock_timestamp())
   on conflict (id) do update
     set slot_name = excluded.slot_name, folded_before = excluded.folded_before,
-        as_of = excluded.as_of, restarted_at = excluded.as_of;
+        as_of = excluded.as_of, complete_since = excluded.complete_since;
   create or replace function babelon_private.usage_is_journalled()
   returns boolean language sql immutable set search_path = pg_catalog, pg_temp return true;
 
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
       using 'babelon-collect-usage', '* * * * *', 'select babelon_private.collect_usage()';
+    -- pg_cron keeps a row about every run for ever.
+    execute 'select cron.schedule($1, $2, $3)' using 'babelon-forget-runs', '17 * * * *', $sql$
+      delete from cron.job_run_details d using cron.job j
+       where j.jobid = d.jobid and j.jobname like 'babelon-%' and d.end_time < now() - interval '1 day' $sql$;
   else
     raise warning 'pg_cron is not installed, so only lists collect the usage journal, and only within their budget'
       using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: the server keeps the write-ahead log until it is collected.';
@@ -184,6 +189,8 @@ begin
   if current_setting('max_slot_wal_keep_size') = '-1' then
     raise warning 'max_slot_wal_keep_size is not set: a journal that nobody collects can fill the disk';
   end if;
+  raise notice 'the usage journal keeps a logical replication slot, with which a major upgrade of PostgreSQL is refused'
+    using hint = 'Call babelon_private.disable_usage_journal() before an upgrade, and enable_usage_journal() after it.';
 end
 $$;
 
@@ -208,7 +215,8 @@ begin
      from pg_replication_slots s where s.slot_name = slot and s.database = current_database();
 
   if exists (select from pg_extension where extname = 'pg_cron') then
-    execute 'select cron.unschedule(jobname) from cron.job where jobname = $1' using 'babelon-collect-usage';
+    execute 'select cron.unschedule(jobname) from cron.job where jobname = any ($1)'
+      using array['babelon-collect-usage', 'babelon-forget-runs'];
   end if;
 end
 $$;
@@ -221,11 +229,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   made record;
-  now  constant timestamptz := clock_timestamp();
+  now  timestamptz;
 begin
   select * into made from babelon_private.create_usage_slot();
+  now := clock_timestamp();  -- after, because the slot waits for transactions under way, and their uses are missing
   update babelon_private.usage_journal
-     set slot_name = made.slot_name, folded_before = made.start, as_of = now, restarted_at = now;
+     set slot_name = made.slot_name, folded_before = made.start, as_of = now, complete_since = now;
   raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', now
     using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
   return now;
@@ -250,13 +259,13 @@ $$;
 -- Adds what is in the journal to the counters. Returns what was found: how many messages, of how many tokens, the last
 -- message's LSN, and the last entry's time.
 create function babelon_private.fold_usage(
-  slot_name name, upto pg_lsn, max_messages int,
+  slot_name name, after pg_lsn, upto pg_lsn, max_messages int,
   out messages bigint, out tokens bigint, out last_lsn pg_lsn, out last_at timestamptz)
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   with journalled as materialized (
-    select * from babelon_private.read_usage_journal(slot_name, upto, max_messages)
+    select * from babelon_private.read_usage_journal(slot_name, after, upto, max_messages)
   ), folded as (
     select j.token_id,
            coalesce(sum(j.messages) filter (where j.accepted), 0)::bigint     as uses,
@@ -290,12 +299,13 @@ $$;
 --
 -- Exactly once   Reading leaves the slot where it is, and folded_before commits with the counters. Only the next
 --                collection lets the slot pass what this one committed.
--- Nothing new    The slot passes log in which no use was found at once, without writing anything. So a collection after
---                which nothing was written ends before it decodes.
+-- Step by step   The slot passes log in which no use was found at once, for good and without writing anything: so even a
+--                collection that is cancelled gets somewhere, and one after which nothing was written ends before it
+--                decodes. Under a statement_timeout it stops early enough to commit what it has found.
 -- Bounded        Decoding begins at restart_lsn: up to 15 seconds back on a busy server, or before an old transaction
 --                that has written. With max_bytes it reads at most so much log, and leaves the rest to a scheduler's
 --                collection without bounds, which also replaces a lost slot. When none has come for five minutes, it
---                reads eight times as much.
+--                goes eight times as far, from wherever decoding begins.
 -- Definer, so that a scheduler's role needs nothing but EXECUTE.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
@@ -303,17 +313,21 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  mb         constant bigint      := 1 << 20;
+  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0')::interval;  -- NULL: none
+  step       bigint               := greatest(4 * mb, max_bytes, least(256 * mb, (8 * mb * extract(epoch from timeout))::bigint));
   journal    babelon_private.usage_journal;
   slot       record;
-  messages   bigint;
-  tokens     bigint;
-  last_lsn   pg_lsn;
+  found_now  record;
+  tokens     bigint := 0;
   last_at    timestamptz;
   asked_at   timestamptz;
   reached_at timestamptz;
   written    pg_lsn;
-  start      pg_lsn;
+  reached    pg_lsn;
   goal       pg_lsn;
+  upto       pg_lsn;
+  neglected  boolean;
 begin
   -- One collector at a time. Another one returns what there is.
   if not pg_try_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0)) then
@@ -324,43 +338,52 @@ begin
     from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
   if slot.wal_status is null or slot.wal_status = 'lost' then
     return case when journal.id and max_bytes is null then babelon_private.restart_usage_journal() else journal.as_of end;
-  elsif journal.as_of < clock_timestamp() - interval '5 minutes' then
-    max_bytes := 8 * max_bytes;
   end if;
 
   asked_at := clock_timestamp();
   written  := pg_current_wal_insert_lsn();
-  start    := greatest(journal.folded_before, slot.confirmed_flush_lsn);
-  goal     := greatest(start, babelon_private.flush_usage_journal());
-  if goal > start then
-    if slot.active or start - slot.restart_lsn > max_bytes then
+  reached  := greatest(journal.folded_before, slot.confirmed_flush_lsn);
+  goal     := greatest(reached, babelon_private.flush_usage_journal());
+  if goal > reached then
+    neglected := journal.as_of < asked_at - interval '5 minutes';
+    if slot.active or (reached - slot.restart_lsn > max_bytes and not neglected) then
       return journal.as_of;
-    elsif start > slot.confirmed_flush_lsn then
-      perform pg_replication_slot_advance(journal.slot_name, start);
+    elsif reached > slot.confirmed_flush_lsn then
+      perform pg_replication_slot_advance(journal.slot_name, reached);
     end if;
-    select least(goal, s.restart_lsn + max_bytes::numeric) into goal from pg_replication_slots s where s.slot_name = journal.slot_name;
-    if goal <= start then
-      return journal.as_of;
-    end if;
-    select * into messages, tokens, last_lsn, last_at from babelon_private.fold_usage(journal.slot_name, goal, max_messages);
-    if messages >= max_messages then
-      goal := last_lsn;  -- where the last one ends; there may be more behind it
-    end if;
+    select least(goal, case when neglected then reached + 8 * max_bytes::numeric else s.restart_lsn + max_bytes::numeric end) into goal
+      from pg_replication_slots s where s.slot_name = journal.slot_name;
   end if;
 
-  reached_at := case when goal >= written then asked_at else greatest(journal.as_of, last_at) end;
+  while reached < goal loop
+    upto := least(goal, reached + step::numeric);
+    select * into found_now from babelon_private.fold_usage(journal.slot_name, reached, upto, max_messages);
+    tokens  := tokens + found_now.tokens;
+    last_at := greatest(last_at, found_now.last_at);
+    if found_now.messages >= max_messages then
+      reached := found_now.last_lsn;  -- where the last one ends; there may be more behind it
+    else
+      reached := greatest(upto, found_now.last_lsn);
+    end if;
+    if tokens = 0 then
+      perform pg_replication_slot_advance(journal.slot_name, reached);
+    end if;
+    exit when (max_messages > 0 and tokens > 0)
+           or clock_timestamp() > statement_timestamp() + timeout / case when tokens > 0 then 4 else 2 end;
+    step := 2 * step;  -- each step decodes again from where decoding begins
+  end loop;
+
+  reached_at := case when reached >= written then asked_at else greatest(journal.as_of, last_at) end;
   if tokens > 0 or reached_at > journal.as_of + interval '1 minute' then
-    update babelon_private.usage_journal set folded_before = goal, as_of = reached_at;
-  elsif goal > start then
-    perform pg_replication_slot_advance(journal.slot_name, goal);
+    update babelon_private.usage_journal set folded_before = reached, as_of = reached_at;
   end if;
   return reached_at;
 end
 $$;
 
 comment on function babelon_private.enable_usage_journal is
-  'Switches the usage journal on, and schedules its collection where pg_cron is installed; idempotent. Call it as a statement of its own: it makes a replication slot, which a transaction that has written cannot.';
+  'Switches the usage journal on, and schedules its collection where pg_cron is installed; idempotent. Call it as a statement of its own: it makes a replication slot, which a transaction that has written cannot. A major upgrade of PostgreSQL is refused while the slot exists: call disable_usage_journal() before it, and this after it.';
 comment on function babelon_private.disable_usage_journal is
   'Collects what is in the usage journal, switches it off and drops its replication slot; uses under way at that moment may be missed.';
 comment on function babelon_private.collect_usage is
-  'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. max_bytes and max_messages bound the work.';
+  'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. Under a statement_timeout it ends in time and goes on at the next call. max_bytes and max_messages bound the work.';

@@ -337,7 +337,8 @@ begin
   end if;
   person := case when leaving then caller else babelon_private.find_person(email, user_id, organization) end;
   if person is null then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'no account has this user ID or this confirmed email',
+      'They sign up first, and confirm the address.');
   end if;
 
   -- An update and not only a row lock, which would not stop a transaction whose snapshot is older than the other's change.

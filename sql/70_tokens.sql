@@ -34,10 +34,12 @@ select t.organization_id,
        used.uses,
        used.last_denied_at,
        used.denials,
-       (select j.as_of from babelon_private.usage_journal j) as usage_as_of,
+       j.as_of as usage_as_of,
+       case when t.created_at < j.complete_since then j.complete_since end as usage_missing_before,
        t.revoked_at
   from babelon_private.api_token_states t
   left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
+  left join babelon_private.usage_journal j on true
  cross join lateral (
    select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses,
           max(c.last_denied_at) as last_denied_at, coalesce(sum(c.denials), 0)::bigint as denials
@@ -45,7 +47,7 @@ select t.organization_id,
     where c.token_id = t.id) used;
 
 comment on view babelon_private.api_token_summaries is
-  'A token as lists show it, never with its secret. created_by_role and created_by_email are what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
+  'A token as lists show it, never with its secret. created_by_role and created_by_email are what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. Uses before usage_missing_before may be missing: the journal was switched on then, or lost its slot. denials: requests with the right secret after it was revoked.';
 
 create function babelon_private.generate_api_token(
   name text, organization_id uuid, role babelon.member_role, request_id uuid)
@@ -168,3 +170,15 @@ end
 $$;
 comment on function babelon_private.revoke_organization is
   'Revokes every token of an organization, at once and for good. For the operator, and for a definer trigger of theirs.';
+
+create function babelon_private.purge_api_tokens(revoked_before timestamptz)
+returns bigint
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  with purged as (
+    delete from babelon_private.api_tokens t where t.revoked_at < purge_api_tokens.revoked_before returning 1)
+  select count(*) from purged
+$$;
+comment on function babelon_private.purge_api_tokens is
+  'Deletes the tokens that were revoked before that time, with what they were used for, and returns how many. They stay refused, as unknown ones. For the operator.';

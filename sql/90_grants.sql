@@ -50,4 +50,5 @@ grant execute on function babelon_private.caller_organizations(), babelon_privat
   to authenticated, service_role, babelon_token;
 
 -- NOTE: no table is granted to anybody. Only functions read and write them.
--- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.
+-- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal,
+-- revoke_organization, purge_api_tokens.

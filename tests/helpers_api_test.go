@@ -36,6 +36,7 @@ type token struct {
 	Denials       int64      `json:"denials"`
 	LastDeniedAt  *time.Time `json:"last_denied_at"`
 	UsageAsOf     *time.Time `json:"usage_as_of"`
+	MissingBefore *time.Time `json:"usage_missing_before"`
 	RevokedAt     *time.Time `json:"revoked_at"`
 }
 

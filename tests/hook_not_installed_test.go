@@ -5,6 +5,7 @@ import (
 )
 
 func TestWhere_the_hook_is_not_installed_the_functions_verify_pairs_themselves(t *testing.T) {
+	catchUp(t)
 	organization := newOrganization(t)
 	token, viewer := generate(t, organization, "admin"), generate(t, organization, "viewer")
 	setHook(t, "")

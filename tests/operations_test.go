@@ -45,6 +45,7 @@ func TestAn_operator_can_let_nobody_create_organizations(t *testing.T) {
 }
 
 func TestTokens_are_verified_revoked_and_counted_while_the_disk_is_full(t *testing.T) {
+	catchUp(t)
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	readOnly := func(value string) {

@@ -27,15 +27,21 @@ func TestEvery_actor_can_do_what_is_written_down_and_nothing_else(t *testing.T) 
 			t.Parallel()
 			url := installed(t, version)
 			wantGrants(t, url)
-			apply(t, asSuperuser(url), "create schema extensions; grant usage on schema extensions to public; set search_path = extensions; "+extension)
-			config := connect(t, url).Config()
-			prove := exec.CommandContext(t.Context(), "pg_prove", "--ext", ".sql", "--recurse", "../supabase/tests")
-			prove.Env = append(os.Environ(), "PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)),
-				"PGUSER="+config.User, "PGPASSWORD="+config.Password, "PGDATABASE="+config.Database)
-			if out, err := prove.CombinedOutput(); err != nil {
-				t.Errorf("%v\n%s", err, out)
-			}
+			prove(t, url, extension, "../supabase/tests")
 		})
+	}
+}
+
+// prove runs the tests of a folder on a database, with pgTAP by the statements in extension.
+func prove(t *testing.T, url, extension, folder string) {
+	t.Helper()
+	apply(t, asSuperuser(url), "create schema extensions; grant usage on schema extensions to public; set search_path = extensions; "+extension)
+	config := connect(t, url).Config()
+	command := exec.CommandContext(t.Context(), "pg_prove", "--ext", ".sql", "--recurse", folder)
+	command.Env = append(os.Environ(), "PGHOST="+config.Host, "PGPORT="+strconv.Itoa(int(config.Port)),
+		"PGUSER="+config.User, "PGPASSWORD="+config.Password, "PGDATABASE="+config.Database)
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

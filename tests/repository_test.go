@@ -24,7 +24,7 @@ func TestEvery_test_that_the_documents_name_is_there(t *testing.T) {
 		}
 		code.Write(content)
 	}
-	for _, document := range []string{"../SECURITY.md", "../README.md", "../docs/scale.md"} {
+	for _, document := range []string{"../SECURITY.md", "../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md", "../docs/scale.md", "../docs/operations.md", "../docs/organizations.md", "../docs/policies.md"} {
 		content, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)

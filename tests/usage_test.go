@@ -52,6 +52,7 @@ func catchUp(t *testing.T) {
 }
 
 func TestUse_of_a_revoked_token_whose_secret_was_right_shows_in_the_list(t *testing.T) {
+	catchUp(t)
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	token.caller().get(t, "deployments").want(t, 200, "")
@@ -141,6 +142,7 @@ func TestNo_backlog_makes_a_list_fail_and_usage_as_of_says_how_far_it_is(t *test
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
 	catchUp(t)
+	defer catchUp(t)
 	first := func() listed {
 		t.Helper()
 		var rows []listed
@@ -194,6 +196,101 @@ func foreign(t *testing.T, bytes int) {
 // listed is a row of the list, where `token` is a pair.
 type listed = token
 
+func TestCollections_that_have_too_little_time_for_all_of_the_log_get_there_step_by_step(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	catchUp(t)
+	defer catchUp(t) // a list of the next test would not read that much
+	db := connect(t, project.SuperuserDatabaseURL)
+	for range 8 {
+		foreign(t, 64<<20)
+		if _, err := db.Exec(t.Context(), "checkpoint"); err != nil { // else 15 seconds pass until decoding can begin further on
+			t.Fatal(err)
+		}
+	}
+	journal(t, token, 3)
+	settle(t)
+	began := time.Now()
+	const all = `select count(*) from babelon_private.usage_journal, pg_logical_slot_peek_binary_changes(
+		slot_name, null, null, 'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true')`
+	if _, err := db.Exec(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	timeout := time.Since(began) / 2
+
+	if _, err := db.Exec(t.Context(), fmt.Sprintf("set statement_timeout = %d", timeout.Milliseconds())); err != nil {
+		t.Fatal(err)
+	}
+	cancelled := 0
+	for range 10 {
+		if _, err := db.Exec(t.Context(), "select babelon_private.collect_usage()"); err != nil {
+			wantSQLState(t, "a collection that has too little time", err, "57014")
+			cancelled++
+		}
+	}
+	var uses int
+	err := db.QueryRow(t.Context(), "select coalesce(sum(uses), 0) from babelon_private.api_token_uses join babelon_private.api_tokens t on t.id = token_id where client_id = $1", token.ClientID).Scan(&uses)
+	if err != nil || uses != 3 {
+		t.Errorf("ten collections of %v, of which %d were cancelled, have counted %d of 3 uses (%v)", timeout, cancelled, uses, err)
+	}
+}
+
+func TestWhere_nobody_else_collects_lists_get_past_any_amount_of_other_log(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	catchUp(t)
+	defer catchUp(t) // a list of the next test would not read that much
+	foreign(t, 300<<20)
+	token.caller().get(t, "deployments").want(t, 200, "")
+	// Nobody has for a while.
+	if _, err := connect(t, project.DatabaseURL).Exec(t.Context(), "update babelon_private.usage_journal set as_of = as_of - interval '10 minutes'"); err != nil {
+		t.Fatal(err)
+	}
+	uses := int64(0)
+	for range 4 {
+		uses = list(t, organization)[token.ClientID].Uses
+	}
+	if uses != 1 {
+		t.Errorf("after four lists one use is counted as %d", uses)
+	}
+}
+
+func TestA_request_that_PostgREST_runs_again_counts_each_attempt(t *testing.T) {
+	organization := newOrganization(t)
+	token := generate(t, organization, "member")
+	apply(t, project.DatabaseURL, `
+		create sequence public.attempts;
+		create function public.succeeds_at_the_third_attempt() returns bigint language plpgsql security definer as $$
+		declare attempt constant bigint := nextval('public.attempts');
+		begin
+			if attempt < 3 then raise serialization_failure; end if;
+			return attempt;
+		end $$;
+		grant execute on function public.succeeds_at_the_third_attempt() to babelon_token;
+		notify pgrst, 'reload schema'`)
+	t.Cleanup(func() {
+		ctx := context.Background()
+		db, err := pgx.Connect(ctx, project.DatabaseURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close(ctx)
+		if _, err := db.Exec(ctx, "drop function public.succeeds_at_the_third_attempt(); drop sequence public.attempts"); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "PostgREST knows the function", func() bool {
+		return token.caller().send(t, http.MethodPost, "rpc/succeeds_at_the_third_attempt", "public", args{}).status == 200
+	})
+	var attempts int
+	if err := connect(t, project.DatabaseURL).QueryRow(t.Context(), "select last_value from public.attempts").Scan(&attempts); err != nil {
+		t.Fatal(err)
+	}
+	if row := list(t, organization)[token.ClientID]; row.Uses < 3 || attempts != 3 {
+		t.Errorf("%d attempts of one request are counted as %d uses", attempts, row.Uses)
+	}
+}
+
 func TestA_lost_slot_fails_no_list_and_the_collector_makes_it_anew_and_says_so(t *testing.T) {
 	organization := newOrganization(t)
 	token := generate(t, organization, "member")
@@ -212,8 +309,11 @@ func TestA_lost_slot_fails_no_list_and_the_collector_makes_it_anew_and_says_so(t
 	if _, err := db.Exec(t.Context(), "select pg_drop_replication_slot(slot_name) from babelon_private.usage_journal"); err != nil {
 		t.Fatal(err)
 	}
+	lost := time.Now()
 	token.caller().get(t, "deployments").want(t, 200, "")
-	list(t, organization)
+	if row := list(t, organization)[token.ClientID]; row.Uses != 0 || row.UsageAsOf.After(lost) {
+		t.Errorf("without its slot the journal claims to know all uses: %+v", row)
+	}
 
 	if _, err := db.Exec(t.Context(), "select babelon_private.collect_usage()"); err != nil {
 		t.Fatal(err)
@@ -222,8 +322,13 @@ func TestA_lost_slot_fails_no_list_and_the_collector_makes_it_anew_and_says_so(t
 		t.Errorf("the collector said %q", said)
 	}
 	token.caller().get(t, "deployments").want(t, 200, "")
-	if row := list(t, organization)[token.ClientID]; row.Uses != 1 {
-		t.Errorf("one use after the restart was counted as %d", row.Uses)
+	later := generate(t, organization, "member")
+	rows := list(t, organization)
+	if row := rows[token.ClientID]; row.Uses != 1 || row.MissingBefore == nil || row.MissingBefore.Before(lost) || row.MissingBefore.After(*row.UsageAsOf) {
+		t.Errorf("after a slot was lost at %v, and one use since, the list says %+v", lost, row)
+	}
+	if row := rows[later.ClientID]; row.MissingBefore != nil {
+		t.Errorf("a token that is newer than the slot misses uses before %v", row.MissingBefore)
 	}
 }
 
@@ -264,8 +369,8 @@ func TestThe_journal_can_be_switched_off_and_on_and_without_it_reads_are_not_cou
 		t.Errorf("%d slots", slots())
 	}
 	token.caller().get(t, "deployments").want(t, 200, "")
-	if row := list(t, organization)[token.ClientID]; row.Uses != 5 || row.UsageAsOf == nil {
-		t.Errorf("one read later: %+v", row)
+	if row := list(t, organization)[token.ClientID]; row.Uses != 5 || row.UsageAsOf == nil || row.MissingBefore == nil {
+		t.Errorf("one read later, and three between that nobody counted: %+v", row)
 	}
 }
 

@@ -293,7 +293,8 @@ comment on function babelon_private.raise_error is
 -- The hook identifies a token by one setting, babelon.token_id: 122 random bits that no API shows, so SQL that runs as
 -- one token cannot name another. Everything else about the token comes from its row.
 --
--- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session.
+-- Policies ask these functions in every statement, so they are PL/pgSQL, which keeps its plans for the session, and
+-- few: a call with a search_path costs about 2 microseconds, and so does each expression, anew in every transaction.
 
 create type babelon.caller_kind as enum ('token', 'user', 'service');
 comment on type babelon.caller_kind is 'What a caller is: a token, a person who is signed in (user), or the service role.';
@@ -314,10 +315,7 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if current_setting('role') = 'babelon_token' then
-    return nullif(current_setting('babelon.token_id', true), '')::uuid;
-  end if;
-  return null;
+  return case when current_setting('role') = 'babelon_token' then nullif(current_setting('babelon.token_id', true), '')::uuid end;
 end
 $$;
 
@@ -328,11 +326,9 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if current_setting('role') = 'authenticated' then
-    return substring(babelon_private.caller_claim('sub')
-             from '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$')::uuid;
-  end if;
-  return null;
+  return case when current_setting('role') = 'authenticated' then
+    substring(nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub'
+         from '^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$')::uuid end;
 end
 $$;
 
@@ -356,10 +352,9 @@ language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  headers constant text := replace(current_setting('request.headers', true), '\u0000', '\ufffd');
+  headers constant json := replace(nullif(current_setting('request.headers', true), ''), '\u0000', '\ufffd')::json;
 begin
-  return headers like any ('{%x-client-id%,%x-api-token%}')
-     and (headers::json ->> 'x-client-id' is not null or headers::json ->> 'x-api-token' is not null);
+  return headers ->> 'x-client-id' is not null or headers ->> 'x-api-token' is not null;
 end
 $$;
 
@@ -371,28 +366,30 @@ returns table (organization_id uuid, role babelon.member_role)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  token constant uuid := babelon_private.caller_token_id();
 begin
-  if token is not null then
+  -- NOTE: (select …), so that each is asked once and not for every row where PostgreSQL reads the whole of a small table.
+  if current_setting('role') = 'babelon_token' then
     return query
     select t.organization_id, t.role
       from babelon_private.api_token_states t
-     where t.id = token and t.state = 'active';
+     where t.id = (select babelon_private.caller_token_id()) and t.state = 'active';
+    if found or babelon_private.caller_token_id() is not null then
+      return;
+    end if;
+  -- Most requests have no pair: searching the headers' text for the names costs less than parsing it.
+  elsif (current_setting('request.headers', true) like any ('{%x-client-id%,%x-api-token%}')
+         and babelon_private.request_has_pair()) is not true then
+    return query
+    select m.organization_id, m.role
+      from babelon_private.memberships m
+     where m.user_id = (select babelon_private.caller_user_id()) and m.role is not null;
     return;
   end if;
 
   -- The role babelon_token without a verified pair is nobody. And without the hook a pair is unverified: it must not fall
   -- back to another identity.
-  if current_setting('role') = 'babelon_token' or babelon_private.request_has_pair() then
-    perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
-      'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
-  end if;
-
-  return query
-  select m.organization_id, m.role
-    from babelon_private.memberships m
-   where m.user_id = babelon_private.caller_user_id() and m.role is not null;
+  perform babelon_private.raise_error('BBL_UNAUTHENTICATED', 'no token pair was verified for this request',
+    'Send X-Client-Id and X-Api-Token, to a project whose pre-request hook is Babelon''s or calls it.');
 end
 $$;
 
@@ -450,7 +447,7 @@ begin
              then 'Create one with create_organization, or ask an admin to add you.'
              else 'Ask the project''s administrator to add you.' end);
     elsif cardinality(own) <> 1 then
-      perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'organization_id is required',
+      perform babelon_private.raise_error('BBL_ORGANIZATION_REQUIRED', 'several organizations are possible, and organization_id names none',
         'Name one of yours; the view organizations lists them.');
     end if;
     chosen := own[1];
@@ -467,7 +464,7 @@ begin
   if own_role is null then
     perform babelon_private.raise_error('BBL_NOT_FOUND', 'no such organization');
   elsif own_role < minimum_role then
-    perform babelon_private.raise_error('BBL_FORBIDDEN', format('this needs the role %s or higher', minimum_role));
+    perform babelon_private.raise_error('BBL_FORBIDDEN', format(case minimum_role when 'owner' then 'this needs the role %s' else 'this needs the role %s or higher' end, minimum_role));
   end if;
   return chosen;
 end
@@ -546,11 +543,11 @@ create index api_token_uses_token_id_idx on babelon_private.api_token_uses (toke
 
 -- How far the journal is folded: one row while it is on, none while it is off.
 create table babelon_private.usage_journal (
-  id            boolean     not null default true,
-  slot_name     name        not null,
-  folded_before pg_lsn      not null,
-  as_of         timestamptz not null,
-  restarted_at  timestamptz,
+  id             boolean     not null default true,
+  slot_name      name        not null,
+  folded_before  pg_lsn      not null,
+  as_of          timestamptz not null,
+  complete_since timestamptz not null,
   constraint usage_journal_pkey primary key (id),
   constraint usage_journal_one_row_check check (id)
 );
@@ -562,7 +559,7 @@ alter table babelon_private.usage_journal  enable row level security;
 comment on table babelon_private.api_token_uses is
   'Usage counters; a token''s are the sums and maxima over its rows. Denials: right secret, but revoked; known with the journal only.';
 comment on table babelon_private.usage_journal is
-  'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time; restarted_at is when a lost slot was last made anew, so that uses just before may be missing.';
+  'The journal''s state, while it is on. Every message that starts before folded_before is in the counters; as_of is how far that is in time. complete_since is when its slot was made: uses before that may be missing.';
 
 -- Whether the journal is on. Switching the journal replaces this function. It is immutable so that each session
 -- evaluates it once, when it plans its caller: reading a table instead costs every request some microseconds.
@@ -607,10 +604,10 @@ begin
 end
 $$;
 
--- Reads the journal from where its slot is, to an LSN or until max_messages have been found. Returns a row for each
+-- Reads the journal between two LSNs, or until max_messages have been found. Returns a row for each
 -- token and outcome, and one without a token for every message that is no entry of ours: anybody who can run SQL can
 -- write one. messages and last_lsn count both kinds.
-create function babelon_private.read_usage_journal(slot_name name, upto pg_lsn, max_messages int)
+create function babelon_private.read_usage_journal(slot_name name, after pg_lsn, upto pg_lsn, max_messages int)
 returns table (token_id uuid, accepted boolean, messages bigint, last_at timestamptz, last_lsn pg_lsn)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -632,6 +629,7 @@ begin
                 then substr(m.data, header_length + 1) end as entry
       from pg_logical_slot_peek_binary_changes(read_usage_journal.slot_name, upto, max_messages,
              'proto_version', '1', 'publication_names', 'babelon_usage', 'messages', 'true') m
+     where m.lsn > after  -- a message's LSN is its end
   ), grouped as (
     select substr(p.entry, 1, 17) as token_and_outcome,
            count(*) as messages,
@@ -686,17 +684,21 @@ begin
   end if;
   -- First: a transaction that has written cannot make a slot.
   select * into slot from babelon_private.create_usage_slot();
-  insert into babelon_private.usage_journal (slot_name, folded_before, as_of)
-  values (slot.slot_name, slot.start, clock_timestamp())
+  insert into babelon_private.usage_journal (slot_name, folded_before, as_of, complete_since)
+  values (slot.slot_name, slot.start, clock_timestamp(), clock_timestamp())
   on conflict (id) do update
     set slot_name = excluded.slot_name, folded_before = excluded.folded_before,
-        as_of = excluded.as_of, restarted_at = excluded.as_of;
+        as_of = excluded.as_of, complete_since = excluded.complete_since;
   create or replace function babelon_private.usage_is_journalled()
   returns boolean language sql immutable set search_path = pg_catalog, pg_temp return true;
 
   if exists (select from pg_extension where extname = 'pg_cron') then
     execute 'select cron.schedule($1, $2, $3)'
       using 'babelon-collect-usage', '* * * * *', 'select babelon_private.collect_usage()';
+    -- pg_cron keeps a row about every run for ever.
+    execute 'select cron.schedule($1, $2, $3)' using 'babelon-forget-runs', '17 * * * *', $sql$
+      delete from cron.job_run_details d using cron.job j
+       where j.jobid = d.jobid and j.jobname like 'babelon-%' and d.end_time < now() - interval '1 day' $sql$;
   else
     raise warning 'pg_cron is not installed, so only lists collect the usage journal, and only within their budget'
       using hint = 'Let a scheduler call babelon_private.collect_usage() every minute: the server keeps the write-ahead log until it is collected.';
@@ -704,6 +706,8 @@ begin
   if current_setting('max_slot_wal_keep_size') = '-1' then
     raise warning 'max_slot_wal_keep_size is not set: a journal that nobody collects can fill the disk';
   end if;
+  raise notice 'the usage journal keeps a logical replication slot, with which a major upgrade of PostgreSQL is refused'
+    using hint = 'Call babelon_private.disable_usage_journal() before an upgrade, and enable_usage_journal() after it.';
 end
 $$;
 
@@ -728,7 +732,8 @@ begin
      from pg_replication_slots s where s.slot_name = slot and s.database = current_database();
 
   if exists (select from pg_extension where extname = 'pg_cron') then
-    execute 'select cron.unschedule(jobname) from cron.job where jobname = $1' using 'babelon-collect-usage';
+    execute 'select cron.unschedule(jobname) from cron.job where jobname = any ($1)'
+      using array['babelon-collect-usage', 'babelon-forget-runs'];
   end if;
 end
 $$;
@@ -741,11 +746,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   made record;
-  now  constant timestamptz := clock_timestamp();
+  now  timestamptz;
 begin
   select * into made from babelon_private.create_usage_slot();
+  now := clock_timestamp();  -- after, because the slot waits for transactions under way, and their uses are missing
   update babelon_private.usage_journal
-     set slot_name = made.slot_name, folded_before = made.start, as_of = now, restarted_at = now;
+     set slot_name = made.slot_name, folded_before = made.start, as_of = now, complete_since = now;
   raise warning 'the usage journal lost its replication slot, and starts anew: uses before % may be missing', now
     using hint = 'max_slot_wal_keep_size bounds the log that a slot keeps; collect more often, or raise it.';
   return now;
@@ -770,13 +776,13 @@ $$;
 -- Adds what is in the journal to the counters. Returns what was found: how many messages, of how many tokens, the last
 -- message's LSN, and the last entry's time.
 create function babelon_private.fold_usage(
-  slot_name name, upto pg_lsn, max_messages int,
+  slot_name name, after pg_lsn, upto pg_lsn, max_messages int,
   out messages bigint, out tokens bigint, out last_lsn pg_lsn, out last_at timestamptz)
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
   with journalled as materialized (
-    select * from babelon_private.read_usage_journal(slot_name, upto, max_messages)
+    select * from babelon_private.read_usage_journal(slot_name, after, upto, max_messages)
   ), folded as (
     select j.token_id,
            coalesce(sum(j.messages) filter (where j.accepted), 0)::bigint     as uses,
@@ -810,12 +816,13 @@ $$;
 --
 -- Exactly once   Reading leaves the slot where it is, and folded_before commits with the counters. Only the next
 --                collection lets the slot pass what this one committed.
--- Nothing new    The slot passes log in which no use was found at once, without writing anything. So a collection after
---                which nothing was written ends before it decodes.
+-- Step by step   The slot passes log in which no use was found at once, for good and without writing anything: so even a
+--                collection that is cancelled gets somewhere, and one after which nothing was written ends before it
+--                decodes. Under a statement_timeout it stops early enough to commit what it has found.
 -- Bounded        Decoding begins at restart_lsn: up to 15 seconds back on a busy server, or before an old transaction
 --                that has written. With max_bytes it reads at most so much log, and leaves the rest to a scheduler's
 --                collection without bounds, which also replaces a lost slot. When none has come for five minutes, it
---                reads eight times as much.
+--                goes eight times as far, from wherever decoding begins.
 -- Definer, so that a scheduler's role needs nothing but EXECUTE.
 create function babelon_private.collect_usage(max_bytes bigint default null, max_messages int default null)
 returns timestamptz
@@ -823,17 +830,21 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  mb         constant bigint      := 1 << 20;
+  timeout    constant interval    := nullif(current_setting('statement_timeout'), '0')::interval;  -- NULL: none
+  step       bigint               := greatest(4 * mb, max_bytes, least(256 * mb, (8 * mb * extract(epoch from timeout))::bigint));
   journal    babelon_private.usage_journal;
   slot       record;
-  messages   bigint;
-  tokens     bigint;
-  last_lsn   pg_lsn;
+  found_now  record;
+  tokens     bigint := 0;
   last_at    timestamptz;
   asked_at   timestamptz;
   reached_at timestamptz;
   written    pg_lsn;
-  start      pg_lsn;
+  reached    pg_lsn;
   goal       pg_lsn;
+  upto       pg_lsn;
+  neglected  boolean;
 begin
   -- One collector at a time. Another one returns what there is.
   if not pg_try_advisory_xact_lock(hashtextextended('babelon.usage_journal', 0)) then
@@ -844,46 +855,55 @@ begin
     from pg_replication_slots s where s.slot_name = journal.slot_name and s.database = current_database();
   if slot.wal_status is null or slot.wal_status = 'lost' then
     return case when journal.id and max_bytes is null then babelon_private.restart_usage_journal() else journal.as_of end;
-  elsif journal.as_of < clock_timestamp() - interval '5 minutes' then
-    max_bytes := 8 * max_bytes;
   end if;
 
   asked_at := clock_timestamp();
   written  := pg_current_wal_insert_lsn();
-  start    := greatest(journal.folded_before, slot.confirmed_flush_lsn);
-  goal     := greatest(start, babelon_private.flush_usage_journal());
-  if goal > start then
-    if slot.active or start - slot.restart_lsn > max_bytes then
+  reached  := greatest(journal.folded_before, slot.confirmed_flush_lsn);
+  goal     := greatest(reached, babelon_private.flush_usage_journal());
+  if goal > reached then
+    neglected := journal.as_of < asked_at - interval '5 minutes';
+    if slot.active or (reached - slot.restart_lsn > max_bytes and not neglected) then
       return journal.as_of;
-    elsif start > slot.confirmed_flush_lsn then
-      perform pg_replication_slot_advance(journal.slot_name, start);
+    elsif reached > slot.confirmed_flush_lsn then
+      perform pg_replication_slot_advance(journal.slot_name, reached);
     end if;
-    select least(goal, s.restart_lsn + max_bytes::numeric) into goal from pg_replication_slots s where s.slot_name = journal.slot_name;
-    if goal <= start then
-      return journal.as_of;
-    end if;
-    select * into messages, tokens, last_lsn, last_at from babelon_private.fold_usage(journal.slot_name, goal, max_messages);
-    if messages >= max_messages then
-      goal := last_lsn;  -- where the last one ends; there may be more behind it
-    end if;
+    select least(goal, case when neglected then reached + 8 * max_bytes::numeric else s.restart_lsn + max_bytes::numeric end) into goal
+      from pg_replication_slots s where s.slot_name = journal.slot_name;
   end if;
 
-  reached_at := case when goal >= written then asked_at else greatest(journal.as_of, last_at) end;
+  while reached < goal loop
+    upto := least(goal, reached + step::numeric);
+    select * into found_now from babelon_private.fold_usage(journal.slot_name, reached, upto, max_messages);
+    tokens  := tokens + found_now.tokens;
+    last_at := greatest(last_at, found_now.last_at);
+    if found_now.messages >= max_messages then
+      reached := found_now.last_lsn;  -- where the last one ends; there may be more behind it
+    else
+      reached := greatest(upto, found_now.last_lsn);
+    end if;
+    if tokens = 0 then
+      perform pg_replication_slot_advance(journal.slot_name, reached);
+    end if;
+    exit when (max_messages > 0 and tokens > 0)
+           or clock_timestamp() > statement_timestamp() + timeout / case when tokens > 0 then 4 else 2 end;
+    step := 2 * step;  -- each step decodes again from where decoding begins
+  end loop;
+
+  reached_at := case when reached >= written then asked_at else greatest(journal.as_of, last_at) end;
   if tokens > 0 or reached_at > journal.as_of + interval '1 minute' then
-    update babelon_private.usage_journal set folded_before = goal, as_of = reached_at;
-  elsif goal > start then
-    perform pg_replication_slot_advance(journal.slot_name, goal);
+    update babelon_private.usage_journal set folded_before = reached, as_of = reached_at;
   end if;
   return reached_at;
 end
 $$;
 
 comment on function babelon_private.enable_usage_journal is
-  'Switches the usage journal on, and schedules its collection where pg_cron is installed; idempotent. Call it as a statement of its own: it makes a replication slot, which a transaction that has written cannot.';
+  'Switches the usage journal on, and schedules its collection where pg_cron is installed; idempotent. Call it as a statement of its own: it makes a replication slot, which a transaction that has written cannot. A major upgrade of PostgreSQL is refused while the slot exists: call disable_usage_journal() before it, and this after it.';
 comment on function babelon_private.disable_usage_journal is
   'Collects what is in the usage journal, switches it off and drops its replication slot; uses under way at that moment may be missed.';
 comment on function babelon_private.collect_usage is
-  'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. max_bytes and max_messages bound the work.';
+  'Folds the usage journal into the counters and returns how far they go in time; NULL without a journal. Exactly once, also when it is cancelled or rolled back. Under a statement_timeout it ends in time and goes on at the next call. max_bytes and max_messages bound the work.';
 -- The request path: PostgREST calls authenticate_request() in every request's transaction, before the query.
 --
 --   X-Client-Id + X-Api-Token  →  verify, record the use, scrub the secret, set babelon.token_id, switch to babelon_token
@@ -1347,7 +1367,8 @@ begin
   end if;
   person := case when leaving then caller else babelon_private.find_person(email, user_id, organization) end;
   if person is null then
-    perform babelon_private.raise_error('BBL_NOT_FOUND', 'nobody has signed up with this email and confirmed it, or has this user_id');
+    perform babelon_private.raise_error('BBL_NOT_FOUND', 'no account has this user ID or this confirmed email',
+      'They sign up first, and confirm the address.');
   end if;
 
   -- An update and not only a row lock, which would not stop a transaction whose snapshot is older than the other's change.
@@ -1456,10 +1477,12 @@ select t.organization_id,
        used.uses,
        used.last_denied_at,
        used.denials,
-       (select j.as_of from babelon_private.usage_journal j) as usage_as_of,
+       j.as_of as usage_as_of,
+       case when t.created_at < j.complete_since then j.complete_since end as usage_missing_before,
        t.revoked_at
   from babelon_private.api_token_states t
   left join babelon_private.memberships m on m.organization_id = t.organization_id and m.user_id = t.created_by
+  left join babelon_private.usage_journal j on true
  cross join lateral (
    select max(c.last_used_at) as last_used_at, coalesce(sum(c.uses), 0)::bigint as uses,
           max(c.last_denied_at) as last_denied_at, coalesce(sum(c.denials), 0)::bigint as denials
@@ -1467,7 +1490,7 @@ select t.organization_id,
     where c.token_id = t.id) used;
 
 comment on view babelon_private.api_token_summaries is
-  'A token as lists show it, never with its secret. created_by_role and created_by_email are what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. denials: requests with the right secret after it was revoked.';
+  'A token as lists show it, never with its secret. created_by_role and created_by_email are what its maker is in the organization today; NULL when no longer a member, or when no person made it. uses and last_used_at are exact up to usage_as_of; where that is NULL no journal is kept, and read-only requests (GET, HEAD) are not in them. Uses before usage_missing_before may be missing: the journal was switched on then, or lost its slot. denials: requests with the right secret after it was revoked.';
 
 create function babelon_private.generate_api_token(
   name text, organization_id uuid, role babelon.member_role, request_id uuid)
@@ -1590,6 +1613,18 @@ end
 $$;
 comment on function babelon_private.revoke_organization is
   'Revokes every token of an organization, at once and for good. For the operator, and for a definer trigger of theirs.';
+
+create function babelon_private.purge_api_tokens(revoked_before timestamptz)
+returns bigint
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  with purged as (
+    delete from babelon_private.api_tokens t where t.revoked_at < purge_api_tokens.revoked_before returning 1)
+  select count(*) from purged
+$$;
+comment on function babelon_private.purge_api_tokens is
+  'Deletes the tokens that were revoked before that time, with what they were used for, and returns how many. They stay refused, as unknown ones. For the operator.';
 -- The functions of the API. Each runs as its caller, makes sure that a pair has been verified also where
 -- the hook is not installed, and hands over to the definer of the same name, which guards itself.
 -- They are volatile so that PostgREST calls them in a read-write transaction, where the use is recorded. A GET is read-only
@@ -1749,7 +1784,8 @@ grant execute on function babelon_private.caller_organizations(), babelon_privat
   to authenticated, service_role, babelon_token;
 
 -- NOTE: no table is granted to anybody. Only functions read and write them.
--- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal.
+-- NOTE: what is not named here runs only inside definers, or is the operator's: enable_usage_journal, disable_usage_journal,
+-- revoke_organization, purge_api_tokens.
 -- The last step: everything that it switches on is there by now, with its grants.
 
 -- Installs the hook, and leaves another one alone: there is one slot.

@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The baselines: a hook that does nothing, and one that only looks the pair up and compares.
+// The baselines: a hook that does nothing, with the search_path that Supabase's Advisor demands of every function, and one that only looks the pair up and compares.
 const baselinesSQL = `
-create function public.empty_hook() returns void language plpgsql as $$ begin end $$;
+create function public.empty_hook() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$ begin end $$;
 create function public.compare_hook() returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   headers constant json := current_setting('request.headers', true);

@@ -141,7 +141,7 @@ func (d *demo) play() {
 	d.step("developer", "The very next call is refused", `babelon whoami`, exits(4), says("BBL_TOKEN_REVOKED"))
 	d.step("ci", "by every way in", `curl -sS -H @headers.txt "$SUPABASE_URL/rest/v1/deployments"`, exits(0), says("BBL_TOKEN_REVOKED"))
 	d.step("owner", "A replacement has the same name",
-		`babelon token generate "CI/CD Pipeline" --output toml > ../developer/.babelon.toml && babelon token list`,
+		`babelon token generate "CI/CD Pipeline" --output toml > ../developer/.babelon.toml && babelon token list --all`,
 		exits(0), says("revoked"), says("active"))
 	d.step("developer", "and works", `babelon whoami`, exits(0), says("CI/CD Pipeline"))
 }

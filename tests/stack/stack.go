@@ -169,6 +169,11 @@ func (s *Stack) installBabelon(ctx context.Context) error {
 	return nil
 }
 
+// CollectUsage folds the usage journal into the counters. A hosted project's pg_cron calls it every minute.
+func (s *Stack) CollectUsage(ctx context.Context) error {
+	return execute(ctx, s.DatabaseURL, "select babelon_private.collect_usage()")
+}
+
 // OnStop makes Stop call a function. The last one given is called first.
 func (s *Stack) OnStop(stop func() error) { s.running = append(s.running, stop) }
 

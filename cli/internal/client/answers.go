@@ -48,6 +48,9 @@ type Identity struct {
 	TokenName        *string `json:"token_name"`
 	UserID           *string `json:"user_id"`
 	Email            *string `json:"email"`
+
+	// Whether Babelon keeps the project's organizations and members, so that they can be changed here.
+	KeepsOrganizations bool `json:"keeps_organizations"`
 }
 
 func (i Identity) valid() error {
@@ -125,8 +128,24 @@ type Token struct {
 	Uses           int64      `json:"uses"`
 	LastDeniedAt   *time.Time `json:"last_denied_at"` // somebody still has the secret of a revoked token
 	Denials        int64      `json:"denials"`
-	UsageAsOf      *time.Time `json:"usage_as_of"` // nil if read-only requests are not counted
+	UsageAsOf      *time.Time `json:"usage_as_of"`          // uses are known until then; nil if read-only requests are not counted
+	MissingBefore  *time.Time `json:"usage_missing_before"` // uses before then may be missing
 	RevokedAt      *time.Time `json:"revoked_at"`
+}
+
+// UsageNote says what a list does not know of the tokens' use, or returns "".
+func UsageNote(tokens []Token, now time.Time) string {
+	for _, t := range tokens {
+		switch {
+		case t.UsageAsOf == nil:
+			return "Requests that only read are not counted in this project."
+		case now.Sub(*t.UsageAsOf) > time.Minute:
+			return "Uses since " + t.UsageAsOf.UTC().Format(time.DateTime) + " UTC are not counted yet."
+		case t.MissingBefore != nil:
+			return "Uses before " + t.MissingBefore.UTC().Format(time.DateTime) + " UTC may be missing."
+		}
+	}
+	return ""
 }
 
 func (t Token) key() []string     { return []string{t.ClientID} }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -188,13 +189,55 @@ func (c *Client) GenerateToken(ctx context.Context, organizationID, name, role, 
 
 // Tokens returns the tokens of an organization, active ones first, newest first.
 func (c *Client) Tokens(ctx context.Context, organizationID string) ([]Token, error) {
-	rows, err := list[Token](url.Values{}, func(query url.Values) (*exchange, error) {
-		return c.rpc(ctx, ourSchema, "list_api_tokens", inOrganization{organizationID}, request{idempotent: true, query: query})
+	return c.tokens(ctx, organizationID, url.Values{})
+}
+
+// ActiveTokens returns the tokens of an organization that are active, newest first.
+func (c *Client) ActiveTokens(ctx context.Context, organizationID string) ([]Token, error) {
+	return c.tokens(ctx, organizationID, url.Values{"state": {"eq." + Active}})
+}
+
+// CountInactiveTokens returns how many tokens of an organization are not active.
+func (c *Client) CountInactiveTokens(ctx context.Context, organizationID string) (int, error) {
+	query := url.Values{"state": {"neq." + Active}, "limit": {"1"}}
+	e, err := c.listTokens(ctx, organizationID, request{query: query, counted: true})
+	if err != nil {
+		return 0, err
+	}
+	_, total, _ := strings.Cut(e.header.Get("Content-Range"), "/")
+	count, err := strconv.Atoi(total)
+	if err != nil {
+		return 0, e.foreign("it has no count")
+	}
+	return count, nil
+}
+
+// FindToken returns a token of an organization, or a zero one if the organization does not have it.
+func (c *Client) FindToken(ctx context.Context, organizationID, clientID string) (Token, error) {
+	e, err := c.listTokens(ctx, organizationID, request{query: url.Values{"client_id": {"eq." + clientID}}})
+	if err != nil {
+		return Token{}, err
+	}
+	matching, err := decode[rows[Token]](e)
+	if err != nil || len(matching) == 0 {
+		return Token{}, err
+	}
+	return matching[0], nil
+}
+
+func (c *Client) tokens(ctx context.Context, organizationID string, filter url.Values) ([]Token, error) {
+	rows, err := list[Token](filter, func(query url.Values) (*exchange, error) {
+		return c.listTokens(ctx, organizationID, request{query: query})
 	})
 	slices.SortFunc(rows, func(a, b Token) int {
 		return cmp.Or(a.rank()-b.rank(), b.CreatedAt.Compare(a.CreatedAt), strings.Compare(a.ClientID, b.ClientID))
 	})
 	return rows, err
+}
+
+func (c *Client) listTokens(ctx context.Context, organizationID string, r request) (*exchange, error) {
+	r.idempotent = true
+	return c.rpc(ctx, ourSchema, "list_api_tokens", inOrganization{organizationID}, r)
 }
 
 // RevokeToken revokes a token for good; again, it changes nothing.
@@ -249,7 +292,11 @@ func (c *Client) rpc(ctx context.Context, schema, function string, arguments any
 	r.schema = schema
 	e := c.exchange(ctx, r)
 	library := c.postgrest(e)
-	library.Rpc(function, "", arguments)
+	count := ""
+	if r.counted {
+		count = "exact"
+	}
+	library.Rpc(function, count, arguments)
 	return e.result(library.ClientError)
 }
 

@@ -45,6 +45,7 @@ type request struct {
 	secret     credential.Secret // what the body has that must not be repeated in a message; zero if nothing
 	idempotent bool              // may be sent again although the first may have had its effect
 	slow       bool              // an answer may take as long to begin as a whole attempt
+	counted    bool              // the answer also says how many rows there are
 	limit      int64             // of the answer's body, in bytes; 0 is maxBody
 }
 
@@ -371,7 +372,8 @@ func (e *exchange) explain(f *fault.Error) {
 	case "PGRST106":
 		f.Hint = "Expose the schema " + e.schema + " in Project Settings > Data API. If it is listed there, the role authenticator overrides that: " +
 			"add it to pgrst.db_schemas, or run: alter role authenticator reset pgrst.db_schemas"
-	case "PGRST202", "PGRST205", "42P01", "42883": // no such function or view
+	case "PGRST202", "PGRST205", "42P01", "42883", "3F000": // no such function, view or schema
+		f.Hint = "Check the name and the arguments. If it is new, run: notify pgrst, 'reload schema'"
 		if e.schema == ourSchema {
 			f.Hint = "Babelon is not installed in this project, or is older than this command line. Apply its migration there."
 		}

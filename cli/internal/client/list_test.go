@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -22,6 +23,7 @@ type table struct {
 	lie  string            // Content-Range, unless empty
 	then func(rows *table) // after each answer
 	got  func(url.Values)  // of each request; nil for nothing
+	sent int               // rows, in all answers
 }
 
 func (s *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +31,7 @@ func (s *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.got != nil {
 		s.got(query)
 	}
-	columns := strings.Split(strings.ReplaceAll(query.Get("order"), ".asc", ""), ",")
+	columns := strings.Split(strings.ReplaceAll(cmp.Or(query.Get("order"), "client_id.asc"), ".asc", ""), ",")
 	key := func(row map[string]any) (k []string) {
 		for _, column := range columns {
 			k = append(k, row[column].(string))
@@ -48,16 +50,34 @@ func (s *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if query.Has(columns[0]) && strings.HasPrefix(query.Get(columns[0]), "gt.") {
 		after[0] = strings.TrimPrefix(query.Get(columns[0]), "gt.")
 	}
-	limit, _ := strconv.Atoi(query.Get("limit"))
-	page := []map[string]any{}
+	limit, err := strconv.Atoi(query.Get("limit"))
+	if err != nil {
+		limit = len(s.rows)
+	}
+	page, total := []map[string]any{}, 0
 	for _, row := range slices.SortedFunc(slices.Values(s.rows), func(a, b map[string]any) int { return slices.Compare(key(a), key(b)) }) {
 		if of, ok := strings.CutPrefix(query.Get("organization_id"), "eq."); ok && row["organization_id"] != of {
 			continue
 		}
+		state, _ := row["state"].(string)
+		if is, ok := strings.CutPrefix(query.Get("state"), "eq."); ok && state != is {
+			continue
+		}
+		if not, ok := strings.CutPrefix(query.Get("state"), "neq."); ok && state == not {
+			continue
+		}
+		if is, ok := strings.CutPrefix(query.Get("client_id"), "eq."); ok && row["client_id"] != is {
+			continue
+		}
+		total++
 		if slices.Compare(key(row), after) > 0 && len(page) < min(limit, s.cap) {
 			page = append(page, row)
 		}
 	}
+	if r.Header.Get("Prefer") == "count=exact" {
+		w.Header().Set("Content-Range", fmt.Sprintf("0-%d/%d", len(page)-1, total))
+	}
+	s.sent += len(page)
 	if s.lie != "" {
 		w.Header().Set("Content-Range", s.lie)
 	}
@@ -158,6 +178,33 @@ func TestA_list_loses_and_repeats_nothing_while_its_rows_change(t *testing.T) {
 	}
 	if pages < 4 {
 		t.Errorf("%d pages", pages)
+	}
+}
+
+func TestOnly_the_tokens_that_are_asked_for_are_sent(t *testing.T) {
+	const total, dead = 206, 69
+	s := &table{rows: tokens(total), cap: 77}
+	c := serve(t, s.ServeHTTP)
+	active, err := c.ActiveTokens(t.Context(), "")
+	if err != nil || len(active) != total-dead || s.sent != total-dead || slices.ContainsFunc(active, func(token client.Token) bool { return token.State != client.Active }) {
+		t.Errorf("%d active tokens, %d rows sent, %v", len(active), s.sent, err)
+	}
+	s.sent = 0
+	if hidden, err := c.CountInactiveTokens(t.Context(), ""); err != nil || hidden != dead || s.sent > 1 {
+		t.Errorf("%d others, %d rows sent, %v", hidden, s.sent, err)
+	}
+	s.lie = "0-0/*"
+	if hidden, err := c.CountInactiveTokens(t.Context(), ""); err == nil || failure(t, err).Kind != fault.Unavailable {
+		t.Errorf("without a count: %d, %v", hidden, err)
+	}
+	s.sent = 0
+	for _, row := range []map[string]any{s.rows[3], s.rows[4]} { // one is revoked
+		if found, err := c.FindToken(t.Context(), "", row["client_id"].(string)); err != nil || found.ClientID != row["client_id"] || found.State != row["state"] {
+			t.Errorf("looked for %v, got %+v, %v", row, found, err)
+		}
+	}
+	if found, err := c.FindToken(t.Context(), "", "bbl_cid_ffffffffffffffff"); err != nil || found.ClientID != "" || s.sent != 2 {
+		t.Errorf("an unknown one: %+v, %v, %d rows sent", found, err, s.sent)
 	}
 }
 

@@ -35,6 +35,6 @@ func hint(f *fault.Error) string {
 		"the view organizations lists them", "`babelon organization list` lists them",
 		"Name one by user_id.", "Use the USER ID that `babelon member list` shows.",
 		"Send a new request_id.", "Run the command again.",
-		"Generate a new one.", "Let an admin run `babelon token generate`.",
+		"Generate a new one.", "Ask an admin to run `babelon token generate`.",
 	).Replace(f.Hint)
 }

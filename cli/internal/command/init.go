@@ -15,7 +15,6 @@ import (
 	"github.com/babelon/babelon/cli/internal/credential"
 	"github.com/babelon/babelon/cli/internal/fault"
 	"github.com/babelon/babelon/cli/internal/git"
-	"github.com/babelon/babelon/cli/internal/term"
 )
 
 type initOptions struct {
@@ -110,13 +109,13 @@ func (o *initOptions) complete(ctx context.Context, c *connect.Connector) error 
 	}
 	for _, s := range settings {
 		if *s.value == "" && (s.key != config.APIToken || mayBeSet) {
-			if *s.value = c.Source.Getenv(s.key.Variable()); *s.value != "" {
+			if *s.value = c.Source.Env(s.key.Variable()); *s.value != "" {
 				c.IO.Notef("%s is from %s", s.key, s.key.Variable())
 			}
 		}
 		if *s.value != "" {
-			if err := config.Check(s.key, *s.value); err != nil {
-				return fault.Usagef("", "%s %w", s.key, err)
+			if err := c.Source.Check(s.key, *s.value); err != nil {
+				return fault.Usagef(config.HintFor(err), "%s %w", s.key, err)
 			}
 		}
 	}
@@ -134,30 +133,33 @@ func (o *initOptions) complete(ctx context.Context, c *connect.Connector) error 
 		}
 		if *s.value == "" && wanted {
 			var err error
-			if *s.value, err = askFor(ctx, c.IO, s.key, s.question); err != nil {
+			if *s.value, err = askFor(ctx, c, s.key, s.question); err != nil {
 				return err
 			}
 		}
 	}
 	v.APIToken = credential.NewSecret(secret)
+	if warning := config.WarningOf(v.URL); warning != "" {
+		c.IO.Warnf("%s", warning)
+	}
 	return nil
 }
 
 // askFor asks until the answer is good, and says each time what is wrong with it.
-func askFor(ctx context.Context, io *term.IO, key config.Key, question string) (answer string, err error) {
+func askFor(ctx context.Context, c *connect.Connector, key config.Key, question string) (answer string, err error) {
 	for problem := ""; ; {
 		if key == config.APIToken {
 			var typed credential.Secret
-			typed, err = io.Secret(ctx, problem+question, "Use --token-stdin.")
+			typed, err = c.IO.Secret(ctx, problem+question, "Use --token-stdin.")
 			answer = typed.Reveal()
 		} else {
-			answer, err = io.Line(ctx, problem+question, "Use --url: then nothing but the secret is asked for.")
+			answer, err = c.IO.Line(ctx, problem+question, "Use --url: then nothing but the secret is asked for.")
 		}
 		mayBeEmpty := key != config.SupabaseURL && key != config.APIToken
 		if err != nil || answer == "" && mayBeEmpty {
 			return answer, err
 		}
-		wrong := config.Check(key, answer)
+		wrong := c.Source.Check(key, answer)
 		if wrong == nil {
 			return answer, nil
 		}

@@ -38,7 +38,8 @@ nearest .babelon.toml upward from here.
   tenant_id        BABELON_TENANT_ID         the organization that is meant; another is refused
 
 A pair from the environment is not sent to a supabase_url in a file that was only found: set
-BABELON_SUPABASE_URL too, or name the file.
+BABELON_SUPABASE_URL too, or name the file. http:// to another host is refused without --insecure-http or
+BABELON_ALLOW_HTTP=1, and always in a file that was only found.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done; 1 refused;
 2 usage or configuration; 4 credentials refused; 5 unavailable, try again later; 130 interrupted.`
@@ -83,9 +84,10 @@ func newRoot(c *connect.Connector) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.PersistentFlags().StringVar(&c.Source.File, "config", "", "configuration `file`")
 	root.PersistentFlags().StringVar(&c.Source.URL, "url", "", "the project's `URL`")
+	root.PersistentFlags().BoolVar(&c.Source.InsecureHTTP, "insecure-http", false, "allow http:// to another host, for a self-managed API behind no TLS")
 	root.PersistentFlags().DurationVar(&c.Timeout, "timeout", 0, "how long to wait for each answer, such as 30s (default about 50s, in three tries)")
 	root.PersistentFlags().BoolVarP(&c.IO.Quiet, "quiet", "q", false, "print no notes, such as who acts; only warnings and errors")
-	flags.Choice(root, root.PersistentFlags(), &c.As, "as", "who acts, where a token and a person could", connect.Token, connect.Person)
+	flags.Choice(root, root.PersistentFlags(), &c.As, "as", "act as the token or as the signed-in person", connect.Token, connect.Person)
 	root.AddCommand(
 		newInit(c), newLogin(c), newLogout(c), newWhoami(c),
 		organization.New(c), member.New(c), token.New(c),

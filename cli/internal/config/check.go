@@ -12,6 +12,9 @@ import (
 	"github.com/babelon/babelon/cli/internal/credential"
 )
 
+// ErrInsecureHTTP is what Check returns for a URL that sends secrets through a network in the clear. A Source may allow it.
+var ErrInsecureHTTP = errors.New("uses http:// for another host than this one; only https:// keeps a secret on its way")
+
 // Check returns nil if text is a good value for key. Its errors continue a sentence that begins with the key, and never
 // quote the text.
 func Check(key Key, text string) error {
@@ -54,7 +57,7 @@ func checkURL(text string) error {
 	case u.Path != u.EscapedPath(), strings.Contains(u.Path, "//"), strings.Contains(u.Path, "/."):
 		return errors.New("has an unusual path")
 	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
-		return errors.New("uses http:// for another host than this one; only https:// keeps a secret on its way")
+		return ErrInsecureHTTP
 	}
 	return nil
 }

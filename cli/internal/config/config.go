@@ -23,6 +23,9 @@ const FileName = ".babelon.toml"
 // FileVariable is the environment variable that names another file.
 const FileVariable = "BABELON_CONFIG"
 
+// AllowHTTPVariable is the environment variable that does the same as the flag --insecure-http, when it is 1.
+const AllowHTTPVariable = "BABELON_ALLOW_HTTP"
+
 // A Key names a setting as the file does.
 type Key string
 
@@ -47,6 +50,28 @@ type Source struct {
 	URL    string              // supabase_url by flag; empty for none
 	Dir    string              // the working directory, where the search begins
 	Getenv func(string) string // the environment
+
+	InsecureHTTP bool // by flag: http:// to another host is allowed
+}
+
+// Env returns an environment variable without the line break at its end, which secrets that were made from a file have.
+func (from Source) Env(name string) string { return strings.TrimRight(from.Getenv(name), "\r\n") }
+
+// Check is like the function Check, but returns nil for http:// to another host if that is allowed.
+func (from Source) Check(key Key, text string) error {
+	err := Check(key, text)
+	if errors.Is(err, ErrInsecureHTTP) && (from.InsecureHTTP || from.Env(AllowHTTPVariable) == "1") {
+		return nil
+	}
+	return err
+}
+
+// WarningOf returns what is risky about a URL, or "".
+func WarningOf(url string) string {
+	if !errors.Is(Check(SupabaseURL, url), ErrInsecureHTTP) {
+		return ""
+	}
+	return url + " is not encrypted: the network in between can read every secret that is sent there"
 }
 
 // A Config holds the settings that a command needs. All of them are well-formed.
@@ -57,7 +82,7 @@ type Config struct {
 	Pair           *credential.Pair // nil if none
 	PairSource     string           // where the pair came from, for people
 	KeySource      string           // where the publishable key came from, for people
-	Warnings       []string         // what is risky about the file
+	Warnings       []string         // what is risky about the file and the URL
 }
 
 // An origin is the kind of place that a value comes from.
@@ -86,14 +111,14 @@ func Load(from Source) (*Config, error) {
 		looked = path + " has none"
 	}
 	for _, key := range keys() {
-		if text := from.Getenv(key.Variable()); text != "" {
+		if text := from.Env(key.Variable()); text != "" {
 			given[key] = setting{text: text, origin: environment, source: key.Variable(), where: key.Variable()}
 		}
 	}
 	if from.URL != "" {
 		given[SupabaseURL] = setting{text: from.URL, origin: flag, source: "--url", where: "--url"}
 	}
-	if err := given.check(); err != nil {
+	if err := given.check(from.Check); err != nil {
 		return nil, err
 	}
 
@@ -113,6 +138,9 @@ func Load(from Source) (*Config, error) {
 	if path != "" {
 		c.Warnings = risks(path, given)
 	}
+	if warning := WarningOf(c.URL); warning != "" {
+		c.Warnings = append(c.Warnings, warning)
+	}
 	return c, nil
 }
 
@@ -129,7 +157,7 @@ func normal(text string) string {
 
 // find returns the path of the file to read, or "" if there is none, and whether it was named or found.
 func find(from Source) (string, origin, error) {
-	if path := cmp.Or(from.File, from.Getenv(FileVariable)); path != "" {
+	if path := cmp.Or(from.File, from.Env(FileVariable)); path != "" {
 		return path, namedFile, nil
 	}
 	for dir := from.Dir; ; dir = filepath.Dir(dir) {
@@ -156,15 +184,19 @@ func isStranger(owner, user int) bool {
 	return owner != user && owner != 0 && user != 0
 }
 
-// check validates every setting. It also checks that the pair is whole, comes from one place, and does not go from the
-// environment to an address in a file that was only found.
-func (s settings) check() error {
+// check validates every setting with the given function. It also checks that the pair is whole and comes from one place;
+// and that a file that was only found neither gets a pair from the environment nor names another host with http://.
+func (s settings) check(valid func(Key, string) error) error {
 	for _, key := range keys() {
 		if s[key].text == "" {
 			continue
 		}
-		if err := Check(key, s[key].text); err != nil {
-			return fault.Usagef("", "%s %w", s[key].where, err)
+		err := valid(key, s[key].text)
+		if s[key].origin == foundFile {
+			err = Check(key, s[key].text)
+		}
+		if err != nil {
+			return fault.Usagef(HintFor(err), "%s %w", s[key].where, err)
 		}
 	}
 	id, secret := s[ClientID], s[APIToken]
@@ -181,6 +213,15 @@ func (s settings) check() error {
 			"a pair from the environment is not sent to the address in a file that was only found (%s)", s[SupabaseURL].where)
 	}
 	return nil
+}
+
+// HintFor returns what to do about an error of Check, or "".
+func HintFor(err error) string {
+	if !errors.Is(err, ErrInsecureHTTP) {
+		return ""
+	}
+	return "If you trust the network in between, allow it with --insecure-http or " + AllowHTTPVariable + "=1; " +
+		"if a file has the URL, name that too, with --config or " + FileVariable + "."
 }
 
 // risks returns a warning for each way in which others could see the pair in the file.

@@ -76,6 +76,48 @@ func TestTwo_variables_do_without_a_file_what_the_file_does(t *testing.T) {
 	}
 }
 
+func TestA_variable_made_from_a_file_may_end_with_its_line_break(t *testing.T) {
+	for _, end := range []string{"\n", "\r\n"} {
+		path := filepath.Join(t.TempDir(), "named.toml")
+		write(t, path, url)
+		environment := map[string]string{config.FileVariable: path + end, "BABELON_CLIENT_ID": clientID + end, "BABELON_API_TOKEN": token + end, "BABELON_TENANT_ID": end}
+		c, err := config.Load(config.Source{Getenv: func(name string) string { return environment[name] }})
+		if err != nil || c.Pair.ClientID != clientID || c.Pair.Secret.Reveal() != token || c.TenantID != "" {
+			t.Errorf("%q: %+v, %v", end, c, err)
+		}
+	}
+}
+
+func TestHTTP_to_another_host_is_allowed_by_flag_or_variable_and_never_in_a_file_that_was_found(t *testing.T) {
+	const kong = "http://kong:8000"
+	dir := t.TempDir()
+	path := filepath.Join(dir, config.FileName)
+	write(t, path, `supabase_url = "`+kong+`"`)
+	sources := map[string]config.Source{"flag": {Dir: t.TempDir(), URL: kong}, "variable": {Dir: t.TempDir()}, "named": {File: path}, "found": {Dir: dir}}
+	for name, from := range sources {
+		for _, allowed := range []string{"", "by flag", "1", "1\n", "0", "yes"} {
+			from.InsecureHTTP = allowed == "by flag"
+			from.Getenv = func(variable string) string {
+				switch {
+				case variable == "BABELON_ALLOW_HTTP" && allowed != "by flag":
+					return allowed
+				case variable == "BABELON_SUPABASE_URL" && name == "variable":
+					return kong
+				}
+				return ""
+			}
+			c, err := config.Load(from)
+			var f *fault.Error
+			switch accepted := name != "found" && (allowed == "by flag" || strings.HasPrefix(allowed, "1")); {
+			case accepted && (err != nil || c.URL != kong || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "not encrypted")):
+				t.Errorf("%s, allowed %q: %+v, %v", name, allowed, c, err)
+			case !accepted && (!errors.As(err, &f) || f.Kind != fault.Usage || !strings.Contains(f.Hint, "--insecure-http or BABELON_ALLOW_HTTP=1")):
+				t.Errorf("%s, allowed %q: %+v, %v", name, allowed, c, err)
+			}
+		}
+	}
+}
+
 func TestA_flag_wins_over_the_environment_and_that_over_the_file(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, config.FileName), url+`publishable_key = "sb_publishable_file"`+"\n"+pair)
@@ -135,7 +177,9 @@ func TestBad_configuration_is_a_usage_error_that_names_the_culprit_and_no_value(
 		"a duplicate in other case":  {url + pair + `Client_ID = "` + other + `"`, nil, "FILE:4: Client_ID is not a known key"},
 		"a number":                   {url + "client_id = 5", nil, "FILE:2: client_id is not a text in quotes"},
 		"no quotes":                  {url + "\n\napi_token = " + token, nil, "FILE:4: not valid TOML"},
-		"not UTF-8":                  {"\xff\xfe", nil, "FILE: not UTF-8 text"},
+		"not UTF-8":                  {"\xff", nil, "FILE: not UTF-8 text"},
+		"UTF-16, as PowerShell's":    {"\xff\xfes\x00", nil, "FILE: saved as UTF-16; save it as UTF-8"},
+		"UTF-16, big-endian":         {"\xfe\xff\x00s", nil, "FILE: saved as UTF-16; save it as UTF-8"},
 		"too large":                  {strings.Repeat("#\n", 40<<10), nil, "FILE: larger than 64 KiB"},
 		"swapped values":             {url + `client_id = "` + token + `"` + "\n" + `api_token = "` + clientID + `"`, nil, "FILE:2: client_id holds an API token"},
 		"the sample URL":             {`supabase_url = "https://your-project.supabase.co"`, nil, "FILE:1: supabase_url is the sample value"},
@@ -149,7 +193,10 @@ func TestBad_configuration_is_a_usage_error_that_names_the_culprit_and_no_value(
 		"the other half":             {url + `api_token = "` + token + `"`, nil, "half a pair: FILE:2: api_token is given, but no client_id"},
 		"half a pair in variables":   {url, map[string]string{"BABELON_API_TOKEN": token}, "half a pair: BABELON_API_TOKEN is given, but no client_id (BABELON_CLIENT_ID)"},
 		"a pair from two sources":    {url + pair, map[string]string{"BABELON_CLIENT_ID": other}, "a pair from two sources: BABELON_CLIENT_ID and FILE:3: api_token"},
-		"a newline in a variable":    {url, map[string]string{"BABELON_CLIENT_ID": clientID, "BABELON_API_TOKEN": token + "\n"}, "BABELON_API_TOKEN has white space or a line break around it"},
+		"a newline before a value":   {url, map[string]string{"BABELON_CLIENT_ID": clientID, "BABELON_API_TOKEN": "\n" + token}, "BABELON_API_TOKEN has white space or a line break around it"},
+		"a blank after a value":      {url, map[string]string{"BABELON_CLIENT_ID": clientID, "BABELON_API_TOKEN": token + " "}, "BABELON_API_TOKEN has white space or a line break around it"},
+		"a blank before a newline":   {url, map[string]string{"BABELON_CLIENT_ID": clientID, "BABELON_API_TOKEN": token + " \n"}, "BABELON_API_TOKEN has white space or a line break around it"},
+		"a newline in a value":       {url, map[string]string{"BABELON_CLIENT_ID": clientID + "\n" + clientID, "BABELON_API_TOKEN": token}, "BABELON_CLIENT_ID has white space or an unprintable"},
 		"a malformed variable":       {url, map[string]string{"BABELON_CLIENT_ID": "bbl_cid_XYZ", "BABELON_API_TOKEN": token}, "BABELON_CLIENT_ID should be bbl_cid_"},
 		"http to another host":       {`supabase_url = "http://example.com"`, nil, "FILE:1: supabase_url uses http:// for another host"},
 		"http to a lookalike":        {`supabase_url = "http://127.0.0.1.example.com"`, nil, "FILE:1: supabase_url uses http:// for another host"},

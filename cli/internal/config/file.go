@@ -41,6 +41,11 @@ func readFile(path string, file origin) (settings, error) {
 // parse reads TOML with the library's parser instead of its decoder. The decoder accepts keys in any case, so that
 // one could be given twice unnoticed, and does not tell which line a good key is on.
 func parse(path string, file origin, data []byte) (settings, error) {
+	for _, mark := range []string{"\xff\xfe", "\xfe\xff"} { // of UTF-16, in either order of bytes
+		if bytes.HasPrefix(data, []byte(mark)) {
+			return nil, fault.Usagef("In PowerShell, write it with Set-Content -Encoding utf8.", "%s: saved as UTF-16; save it as UTF-8", path)
+		}
+	}
 	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
 	if !utf8.Valid(data) {
 		return nil, fault.Usagef("", "%s: not UTF-8 text", path)

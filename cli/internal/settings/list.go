@@ -137,7 +137,6 @@ func (v *tokensView) fill(tokens []client.Token, keep string) {
 	inState, matching := 0, []row{}
 	for _, t := range tokens {
 		line := row{Token: t, Twin: named[strings.ToLower(t.Name)] > 1, Kept: t.State == client.Revoked && t.ClientID == keep}
-		v.ReadsCounted = t.UsageAsOf != nil
 		line.UsageAsOf = nil // it moves with every request and is not shown
 		v.all = append(v.all, line)
 		shown := v.State == "all" || t.State == cmp.Or(v.State, client.Active) || line.Kept

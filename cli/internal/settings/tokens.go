@@ -22,6 +22,7 @@ type tokensView struct {
 	Version            string // of what the page shows
 	Organizations      []client.Organization
 	Organization       client.Organization
+	CanCreate          bool // organizations can be created in this project
 	Path               string
 
 	Notice       string // what has just happened
@@ -30,9 +31,9 @@ type tokensView struct {
 	Rows         []row  // those of this page
 	First        int    // how many are on the pages before
 	Total, Pages int
-	Revoked      int  // how many revoked tokens the page offers to show or to hide
-	CanSearch    bool // there is enough to search
-	ReadsCounted bool // requests that only read are counted
+	Revoked      int    // how many revoked tokens the page offers to show or to hide
+	CanSearch    bool   // there is enough to search
+	UsageNote    string // what the list does not know of the tokens' use
 	Dialog       *dialog
 
 	all []row
@@ -73,6 +74,11 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, visitor *session) 
 		return
 	}
 	view := tokensView{Title: "API Access", CSRF: s.csrf(s.cookie(r)), Email: visitor.person.email}
+	if err == nil {
+		var me client.Identity
+		me, err = as.Whoami(r.Context())
+		view.CanCreate = me.KeepsOrganizations
+	}
 	code := http.StatusOK
 	if err != nil {
 		view.Problem, code = sentence(err), status(err)
@@ -109,6 +115,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, visitor *session, 
 			code = status(err)
 		}
 	}
+	view.UsageNote = client.UsageNote(tokens, s.Now())
 	view.fill(tokens, query.Get("keep"))
 	if kept, found := view.row(query.Get("keep")); found && kept.Kept {
 		view.Notice = fmt.Sprintf("“%s” is revoked: it has stopped working, for good.", kept.Label())

@@ -112,7 +112,7 @@ type Result struct {
 func (s *IO) Write(format string, r Result) error {
 	if out, ok := s.Out.(*os.File); ok && r.Secret {
 		if info, err := out.Stat(); err == nil && credential.OthersCanRead(info) {
-			s.Warnf("a secret goes to a file that others can read; run: chmod 600 on it, and umask 077 before the next time")
+			s.Warnf("a secret goes to a file that others can read: run chmod 600 on it, and umask 077 next time")
 		}
 	}
 	text, ok := r.Text[format]

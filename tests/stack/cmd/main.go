@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/babelon/babelon/tests/stack"
 )
@@ -77,8 +78,23 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	fmt.Printf("Ready at %s. In another shell: set -a; . .stack/env; set +a. Ctrl-C ends it and leaves nothing behind.\n", project.URL)
-	<-ctx.Done()
-	return nil
+	return collect(ctx, project)
+}
+
+// collect does what a scheduler does in a project with pg_cron, until the context ends.
+func collect(ctx context.Context, project *stack.Stack) error {
+	ticker := time.NewTicker(time.Minute)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := project.CollectUsage(ctx); err != nil && ctx.Err() == nil {
+				fmt.Fprintln(os.Stderr, "stack: collecting the usage journal:", err)
+			}
+		}
+	}
 }
 
 // createOrganization signs the owner up and makes their organization. Returns its id.
@@ -87,7 +103,7 @@ func createOrganization(ctx context.Context, project *stack.Stack) (string, erro
 	if err != nil {
 		return "", err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, project.URL+"/rest/v1/rpc/create_organization", bytes.NewBufferString(`{"name": "Acme"}`))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, project.URL+"/rest/v1/rpc/create_organization", bytes.NewBufferString(`{"name": "Example"}`))
 	if err != nil {
 		return "", err
 	}

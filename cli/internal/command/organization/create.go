@@ -16,7 +16,7 @@ func newCreate(c *connect.Connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "create NAME",
 		Short:   "Create an organization",
-		Long:    "Creates an organization that you own. It takes a person who has signed in; a token cannot do this.",
+		Long:    "Creates an organization that you own. Only a signed-in person can do this, not a token.",
 		Example: "  babelon organization create Acme",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -73,15 +73,10 @@ func find(ctx context.Context, caller *connect.Caller, clientID string) (client.
 	if err != nil {
 		return client.Token{}, err
 	}
-	tokens, err := caller.Tokens(ctx, organization)
+	token, err := caller.FindToken(ctx, organization, clientID)
 	var f *fault.Error
 	if errors.As(err, &f) && f.Kind == fault.Failure {
 		return client.Token{}, nil
 	}
-	for _, token := range tokens {
-		if token.ClientID == clientID {
-			return token, nil
-		}
-	}
-	return client.Token{}, err
+	return token, err
 }
