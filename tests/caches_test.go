@@ -116,23 +116,26 @@ func TestHeaders_of_a_hook_that_calls_ours_stay_and_its_Cache_Control_wins(t *te
 	hook(`[{"X-Theirs": "yes"}]`)
 	defer execute(t, "drop function public.their_hook()")
 	setHook(t, "public.their_hook")
-	defer setHook(t, "babelon_private.authenticate_request")
-	eventually(t, "PostgREST calls the operator's hook", func() bool {
-		return token.caller().get(t, "deployments").header.Get("X-Theirs") == "yes"
-	})
+	theirs := func() bool { return token.caller().get(t, "deployments").header.Get("X-Theirs") == "yes" }
+	defer func() {
+		hook(`[{"X-Theirs": "yes"}]`)
+		setHook(t, "babelon_private.authenticate_request")
+		eventually(t, "PostgREST calls Babelon's own hook again", func() bool { return !theirs() })
+	}()
+	eventually(t, "PostgREST calls the operator's hook", theirs)
 
-	for theirs, want := range map[string]map[string]string{
+	for headers, want := range map[string]map[string]string{
 		`[{"X-Theirs": "yes"}]`:                                 {"X-Theirs": "yes", "Cache-Control": "private, no-store"},
 		`[{"X-Theirs": "yes"}, {"cache-control": "max-age=1"}]`: {"X-Theirs": "yes", "Cache-Control": "max-age=1"},
 		`[]`: {"Cache-Control": "private, no-store"},
 		``:   {"Cache-Control": "private, no-store"},
 	} {
-		hook(theirs)
+		hook(headers)
 		got := token.caller().get(t, "deployments").want(t, 200, "")
 		want["Vary"] = "X-Client-Id, X-Api-Token"
 		for name, value := range want {
 			if values := got.header.Values(name); len(values) == 0 || values[0] != value || name == "Cache-Control" && len(values) > 1 {
-				t.Errorf("%s: %s is %q, want %q", theirs, name, values, value)
+				t.Errorf("%s: %s is %q, want %q", headers, name, values, value)
 			}
 		}
 	}

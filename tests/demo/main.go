@@ -116,8 +116,8 @@ func (d *demo) play() {
 	d.check("handing the pair over", d.handOver())
 	d.step("developer", "A developer with that file is the token", `babelon whoami`, exits(0), says("CI/CD Pipeline"), says("Acme"))
 
-	d.step("ci", "A CI job has the pair in its environment and the address in a file without secrets",
-		`cat .babelon.toml; . ./secrets.sh; babelon whoami`, exits(0), says("CI/CD Pipeline"))
+	d.step("ci", "A CI job has the pair in its environment and the address in a file without secrets, which it names",
+		`cat .babelon.toml; . ./secrets.sh; babelon whoami --config .babelon.toml`, exits(0), says("CI/CD Pipeline"))
 	d.step("ci", "and uses the operator's own table with two headers",
 		`curl -sS -H @headers.txt -H 'Content-Type: application/json' -d '{"service": "website"}' "$SUPABASE_URL/rest/v1/deployments" -w '%{http_code}\n'`,
 		exits(0), says("201"))
