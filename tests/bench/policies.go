@@ -43,6 +43,7 @@ create or replace view babelon_private.memberships as select m.organization_id, 
 create table public.teams as select id, name, null::timestamptz as deleted_at from babelon_private.own_organizations;
 alter table public.teams add primary key (id);
 alter table public.team_members add column role text not null default 'editor';
+grant select on public.teams, public.team_members to postgres;
 analyze public.teams, public.team_members;
 create or replace view babelon_private.organizations as select t.id, t.name from public.teams t where t.deleted_at is null;
 create or replace view babelon_private.memberships as
